@@ -1,0 +1,40 @@
+"""Zero-shot denoising of microscopy images with Blind2Grad.
+
+Importing this package loads neither PyTorch nor napari: they load when they are first used.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0.dev0"
+
+if TYPE_CHECKING:
+    from .api import denoise
+    from .config import PRESETS as presets
+    from .config import Config
+    from .engine.run import denoise_iter
+    from .events import Result
+
+__all__ = ["Config", "Result", "__version__", "denoise", "denoise_iter", "presets"]
+
+_LAZY = {
+    "Config": ("config", "Config"),
+    "Result": ("events", "Result"),
+    "denoise": ("api", "denoise"),
+    "denoise_iter": ("engine.run", "denoise_iter"),
+    "presets": ("config", "PRESETS"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    module, attribute = _LAZY[name]
+    return getattr(import_module(f".{module}", __name__), attribute)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

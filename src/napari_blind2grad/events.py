@@ -1,0 +1,188 @@
+"""What a run tells the outside while it goes on: frozen events with plain CPU arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from .config import Config
+
+Array = npt.NDArray[np.generic]
+Floats = npt.NDArray[np.float32]
+Labels = npt.NDArray[np.uint8]
+
+#: Values of the dual-mask maps and what they mean, in order.
+DUAL_MASK_CLASSES: tuple[str, ...] = (
+    "visible, flat",
+    "hidden, flat",
+    "visible, detail",
+    "hidden, detail",
+)
+
+#: The maps a run can give beside the image, by their names in :class:`Preview` and :class:`Result`.
+MAPS: tuple[str, ...] = ("dual_mask", "gradient", "gradient_deviation", "standout_gate")
+
+
+@dataclass(frozen=True)
+class Started:
+    """First event of a run.
+
+    Attributes
+    ----------
+    shape, axes
+        Of the input; all maps and images of the run share its spatial axes.
+    device, precision
+        Where and how the run computes, for people: ``"CPU (Intel Xeon)"``, ``"bfloat16"``.
+    seed
+        The seed in use.
+    iterations
+        Training steps of the whole run: per-network steps times networks.
+    networks
+        How many networks are trained one after another.
+    planes
+        How many (T, C, Z) planes the image has.
+    scale
+        Width of the robust range in the image's own units for each channel: a threshold of `t` on the
+        0-255 scale is `t / 255 * scale` in image units.
+    noise
+        Estimated noise standard deviation for each channel, in the image's own units.
+    parameters
+        Weights in one network.
+    notes
+        Things the user should know: clipped pixels, blank channels, ignored options.
+    """
+
+    shape: tuple[int, ...]
+    axes: str
+    device: str
+    precision: str
+    seed: int
+    iterations: int
+    networks: int
+    planes: int
+    scale: tuple[float, ...]
+    noise: tuple[float, ...]
+    parameters: int
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Progress:
+    """A few times a second: how far the run is.
+
+    Attributes
+    ----------
+    phase
+        ``"train"`` or ``"predict"``.
+    iteration, iterations
+        Training steps done and planned, over all networks.
+    cycle, cycles
+        The current cycle, from 1.
+    network, networks
+        The network being trained, from 1.
+    fraction
+        Share of the whole run done, 0 to 1, prediction included.
+    loss, content, deviation
+        Mean since the last event of the loss (3.9), of ``‖d_c‖²`` and of ``‖d_g‖²`` over hidden pixels;
+        ``nan`` before the first step.
+    seconds, remaining
+        Time since the start, and estimated time left.
+    """
+
+    phase: Literal["train", "predict"]
+    iteration: int
+    iterations: int
+    cycle: int
+    cycles: int
+    network: int
+    networks: int
+    fraction: float
+    loss: float
+    content: float
+    deviation: float
+    seconds: float
+    remaining: float
+
+
+@dataclass(frozen=True)
+class Preview:
+    """One plane as the network sees it now.
+
+    Attributes
+    ----------
+    index
+        Where the plane lies: a mapping from axis letter (those of T, C, Z that the input has) to index.
+    image
+        Denoised plane in the result's dtype and units, axes (Y, X) or (Y, X, S).
+    maps
+        By the names of :data:`MAPS`; axes (Y, X). ``dual_mask`` holds the indices of
+        :data:`DUAL_MASK_CLASSES`, ``standout_gate`` 0 or 1 (both uint8), the gradients are float32 in
+        the image's own units per pixel. May be empty.
+    final
+        Whether the plane is finished: it will not change again in this run.
+    iteration
+        Training step at which it was made.
+    """
+
+    index: Mapping[str, int]
+    image: Array
+    maps: Mapping[str, Array]
+    final: bool
+    iteration: int
+
+
+@dataclass(frozen=True)
+class Result:
+    """Last event of a run, and what :func:`napari_blind2grad.denoise` returns.
+
+    Attributes
+    ----------
+    image
+        Denoised image: shape and axes of the input, dtype by ``config.dtype``.
+    axes
+        Axes of the input; the maps have the same without ``S``.
+    dual_mask, standout_gate
+        uint8 maps, see :class:`Preview`.
+    gradient
+        ``|∇f(y)|``, float32, image units per pixel.
+    gradient_deviation
+        ``|d_g| = |∇f(y) − ∇f(Ωy)|`` (eq. 3.4), float32, image units per pixel.
+    losses
+        ``"loss"``, ``"content"`` and ``"deviation"``: float32 arrays with one value for each step.
+    config, seed, device, version
+        What made the result.
+    seconds, iterations
+        Time taken and steps done.
+    stopped
+        Whether `should_stop` ended the run before its last step.
+    started
+        The run's first event.
+    """
+
+    image: Array
+    axes: str
+    dual_mask: Labels
+    gradient: Floats
+    gradient_deviation: Floats
+    standout_gate: Labels
+    losses: Mapping[str, Floats]
+    config: Config
+    seed: int
+    device: str
+    version: str
+    seconds: float
+    iterations: int
+    stopped: bool
+    started: Started
+
+    @property
+    def map_axes(self) -> str:
+        """Axes of the maps: those of the image without ``S``."""
+        return self.axes.replace("S", "")
+
+
+Event = Started | Progress | Preview | Result

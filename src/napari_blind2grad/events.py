@@ -117,9 +117,10 @@ class Preview:
     index
         Where the plane lies: a mapping from axis letter (those of T, C, Z that the input has) to index.
     image
-        Denoised plane in the result's dtype and units, axes (Y, X) or (Y, X, S).
+        Denoised plane in the result's dtype and units; its axes are Y, X and, for colour, S in the
+        order of the input.
     maps
-        By the names of :data:`MAPS`; axes (Y, X). ``dual_mask`` holds the indices of
+        By the names of :data:`MAPS`; axes Y and X in the order of the input. ``dual_mask`` holds the indices of
         :data:`DUAL_MASK_CLASSES`, ``standout_gate`` 0 or 1 (both uint8), the gradients are float32 in
         the image's own units per pixel. May be empty.
     final
@@ -161,6 +162,8 @@ class Result:
         Whether `should_stop` ended the run before its last step.
     started
         The run's first event.
+    notes
+        What the user should know about this result; the notes of `started` come first.
     """
 
     image: Array
@@ -178,6 +181,7 @@ class Result:
     iterations: int
     stopped: bool
     started: Started
+    notes: tuple[str, ...] = ()
 
     @property
     def map_axes(self) -> str:

@@ -1,0 +1,75 @@
+"""What the network is shown: visible pixels, a filling for the blind ones, the mask and the neighbours."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from ..config import Config
+from .masks import gaussian, separable
+
+#: Standard deviation, in pixels, of the kernel that fills blind pixels from visible ones.
+FILL_SIGMA = 1.0
+_FILL_RADIUS = 3
+
+
+class Inputs(NamedTuple):
+    """Arguments of the network: see :meth:`UNet.forward <napari_blind2grad.engine.network.UNet.forward>`."""
+
+    x: Tensor
+    mask: Tensor
+    filled: Tensor
+
+
+def fill(noisy: Tensor, keep: Tensor, dilation: int = 1) -> Tensor:
+    """Return the normalised convolution of the visible pixels: a smooth guess at every pixel.
+
+    Parameters
+    ----------
+    noisy
+        Shape (B, S, Y, X).
+    keep
+        Ω as floats 0 or 1, same shape.
+    dilation
+        Spacing of the kernel's taps; above 1, correlated neighbours are left out.
+
+    Returns
+    -------
+    Tensor
+        Shape (B, S, Y, X); where no pixel is visible under the kernel, the mean of the visible ones.
+    """
+    kernel = gaussian(FILL_SIGMA, _FILL_RADIUS, noisy)
+    if dilation > 1:
+        spread = kernel.new_zeros((kernel.numel() - 1) * dilation + 1)
+        spread[::dilation] = kernel
+        kernel = spread
+    b = noisy.shape[0]
+    shown = noisy * keep
+    both = separable(torch.cat((shown, keep)), kernel)  # (2B, S, Y, X)
+    mean = shown.mean((1, 2, 3), keepdim=True) / keep.mean((1, 2, 3), keepdim=True).clamp_min(1e-6)
+    floor = 1e-4
+    return (both[:b] + floor * mean) / (both[b:] + floor)
+
+
+def assemble(noisy: Tensor, keep: Tensor, context: Tensor, config: Config) -> Inputs:
+    """Return the network's inputs for a masked image.
+
+    Parameters
+    ----------
+    noisy
+        ``y``, shape (B, S, Y, X).
+    keep
+        Ω, 1 where visible, as floats, same shape.
+    context
+        Neighbour planes, shape (B, K·S, Y, X); not masked, since their noise is their own.
+    config
+        For the architecture: the paper's network sees zeros at blind pixels.
+    """
+    if config.architecture == "paper":
+        shown = noisy * keep
+        return Inputs(torch.cat((shown, context), 1), keep, shown)
+    filled = fill(noisy, keep, config.dilation)
+    shown = torch.where(keep > 0, noisy, filled)
+    return Inputs(torch.cat((shown, context), 1), keep, filled)

@@ -1,0 +1,79 @@
+"""What people see of one plane beside its image: dual mask, gradients and T-standout gate."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from .gradient import edge_strength
+from .masks import dual_mask_labels, exact_blind
+from .training import Training
+
+
+@dataclass(frozen=True)
+class PlaneMaps:
+    """The maps of one plane, cropped, on the CPU; gradients in image units per pixel."""
+
+    dual_mask: npt.NDArray[np.uint8]
+    gradient: npt.NDArray[np.float32]
+    gradient_deviation: npt.NDArray[np.float32]
+    standout_gate: npt.NDArray[np.uint8]
+
+
+def shown_keep(training: Training, plane: int, detail: Tensor, turn: int) -> tuple[Tensor, Tensor]:
+    """Return the mask that is shown for one plane, and its labels.
+
+    The share of blind pixels is exact, so that what is seen adds up to the mask rate.
+
+    Returns
+    -------
+    keep : Tensor
+        Ω, floats, shape (1, 1, H, W).
+    labels : Tensor
+        uint8, shape (Y, X), cropped; see :data:`napari_blind2grad.events.DUAL_MASK_CLASSES`.
+    """
+    planes, config = training.planes, training.config
+    y, x = planes.height, planes.width
+    scores = training.predictor.scores(plane, turn)[0, :y, :x]
+    inside = detail[0, 0, :y, :x]
+    rho = config.rho if config.mask == "dual" else 0.0
+    blind = exact_blind(scores, inside, config.mask_rate, rho)
+    keep = torch.zeros_like(planes.valid[:1], dtype=torch.float32)
+    keep[0, 0, :y, :x] = (~blind).float()
+    return keep, dual_mask_labels(blind, inside)
+
+
+def plane_maps(training: Training, plane: int, estimate: Tensor, scale: float, turn: int) -> PlaneMaps:
+    """Return the maps of one plane for its present `estimate` of ``f(y)``.
+
+    Parameters
+    ----------
+    training
+        The network and its settings.
+    plane
+        Number of the plane.
+    estimate
+        Denoised plane, shape (1, S, H, W), in the network's units.
+    scale
+        Image units per unit of the network.
+    turn
+        Which mask to show.
+    """
+    planes = training.planes
+    y, x = planes.height, planes.width
+    detail = training.detail[plane : plane + 1]
+    keep, labels = shown_keep(training, plane, detail, turn)
+    masked = training.predictor.forward(plane, keep.expand_as(estimate))
+    gradient = edge_strength(estimate)[0]  # (H, W)
+    deviation = edge_strength(estimate - masked)[0]
+    gate = training.gate[plane, 0]
+    return PlaneMaps(
+        dual_mask=labels.cpu().numpy(),
+        gradient=(gradient[:y, :x] * scale).cpu().numpy(),
+        gradient_deviation=(deviation[:y, :x] * scale).cpu().numpy(),
+        standout_gate=gate[:y, :x].to(torch.uint8).cpu().numpy(),
+    )

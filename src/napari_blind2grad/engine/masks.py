@@ -1,0 +1,188 @@
+"""Blind spots: Bernoulli, uniform and dual masks (eqs. 3.1 to 3.3).
+
+A mask Ω is 1 where the network sees a pixel and 0 at a blind spot. Functions here return its complement,
+*blind*, as booleans.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+#: No pixel class is hidden more often than this share between the mask rate and 1.
+_CAP = 0.5
+_CELL = 4
+
+
+def detail_distance(
+    noisy: Tensor,
+    medium: Tensor,
+    variance: Tensor | float = 0.0,
+    kind: Literal["noise-aware", "literal"] | str = "noise-aware",
+) -> Tensor:
+    """Return the distance ``d_i`` between the noisy and the medium clean image (eq. 3.1).
+
+    Parameters
+    ----------
+    noisy, medium
+        ``y`` and ``x_m``, shape (B, S, Y, X).
+    variance
+        Noise variance of one sample, broadcastable to (B, S, Y, X).
+    kind
+        ``"literal"``: ``sqrt((y_i − x_{m,i})²)``, Euclidean over the samples of each pixel. At usual
+        noise levels that mostly finds noise. ``"noise-aware"``: the same energy averaged over a
+        5×5 Gaussian neighbourhood, less what the noise alone would give.
+
+    Returns
+    -------
+    Tensor
+        Shape (B, 1, Y, X), not negative.
+    """
+    energy = (noisy - medium).square()  # (B, S, Y, X)
+    if kind == "literal":
+        return energy.sum(1, keepdim=True).sqrt()
+    excess = (energy - variance).sum(1, keepdim=True)  # (B, 1, Y, X)
+    return blur(excess, sigma=1.5, radius=3).clamp_min(0.0).sqrt()
+
+
+def blur(image: Tensor, sigma: float, radius: int) -> Tensor:
+    """Return `image` (B, C, Y, X) under a separable Gaussian of unit sum; edges see zeros normalised away."""
+    kernel = gaussian(sigma, radius, image)
+    ones = torch.ones_like(image[:1, :1])
+    return separable(image, kernel) / separable(ones, kernel)
+
+
+def gaussian(sigma: float, radius: int, like: Tensor) -> Tensor:
+    """Return a 1D Gaussian of ``2 radius + 1`` taps and unit sum on the device of `like`."""
+    taps = torch.arange(-radius, radius + 1, device=like.device, dtype=like.dtype)
+    kernel = torch.exp(-0.5 * (taps / sigma) ** 2)
+    return kernel / kernel.sum()
+
+
+def separable(image: Tensor, kernel: Tensor) -> Tensor:
+    """Convolve each channel of `image` (B, C, Y, X) with a symmetric 1D kernel along Y and X."""
+    b, c, y, x = image.shape
+    flat = image.reshape(b * c, 1, y, x)
+    r = kernel.numel() // 2
+    flat = F.conv2d(flat, kernel.view(1, 1, -1, 1), padding=(r, 0))
+    return F.conv2d(flat, kernel.view(1, 1, 1, -1), padding=(0, r)).view(b, c, y, x)
+
+
+def class_probabilities(detail: Tensor, rate: float, rho: float) -> tuple[Tensor, Tensor]:
+    """Return the chances of flat and of detail pixels to be blind, the total held at `rate` (eq. 3.3).
+
+    Detail pixels are hidden ``1 − rho`` times as often as the rate; flat ones take over the rest.
+    Where details are so many that the flat ones would nearly all be hidden, the protection gives way.
+
+    Parameters
+    ----------
+    detail
+        Boolean detail map, shape (B, 1, Y, X); each sample of the batch holds its own total.
+    rate
+        Share of blind pixels, 0 to 1.
+    rho
+        ρ, strength of the protection, 0 to 1.
+
+    Returns
+    -------
+    flat, detail : Tensor
+        Shape (B, 1, 1, 1).
+    """
+    share = detail.float().mean((1, 2, 3), keepdim=True)  # (B, 1, 1, 1)
+    most = rate + _CAP * (1.0 - rate)
+    hidden = rate * (1.0 - rho)
+    flat = ((rate - share * hidden) / (1.0 - share).clamp_min(1e-6)).clamp(0.0, most)
+    rest = (rate - (1.0 - share) * flat) / share.clamp_min(1e-6)
+    return flat, torch.where(share > 0, rest, torch.full_like(rest, hidden)).clamp(0.0, 1.0)
+
+
+def blind_probability(detail: Tensor, rate: float, rho: float) -> Tensor:
+    """Return each pixel's chance to be blind, shape (B, 1, Y, X); see :func:`class_probabilities`."""
+    flat, hidden = class_probabilities(detail, rate, rho)
+    return torch.where(detail, hidden, flat)
+
+
+def uniform_blind(scores: Tensor, rate: float) -> Tensor:
+    """Return blind pixels in equal number in each 4×4 cell: the uniform pixel selection of N2V and N2S.
+
+    Parameters
+    ----------
+    scores
+        Uniform random numbers in [0, 1), shape (B, S, Y, X) with Y and X multiples of 4.
+    rate
+        Share of blind pixels; rounded to 16ths.
+    """
+    b, s, y, x = scores.shape
+    cells = scores.view(b, s, y // _CELL, _CELL, x // _CELL, _CELL).transpose(3, 4).flatten(4)
+    rank = cells.argsort(-1).argsort(-1)  # (B, S, Y/4, X/4, 16)
+    blind = rank < max(1, round(rate * _CELL * _CELL))
+    return blind.view(b, s, y // _CELL, x // _CELL, _CELL, _CELL).transpose(3, 4).reshape(b, s, y, x)
+
+
+def exact_blind(scores: Tensor, detail: Tensor, rate: float, rho: float) -> Tensor:
+    """Return a dual mask of one plane with exactly the asked number of blind pixels.
+
+    Parameters
+    ----------
+    scores
+        Uniform random numbers, shape (Y, X): within its class, a pixel with a lower score goes first.
+    detail
+        Boolean detail map, shape (Y, X).
+
+    Returns
+    -------
+    Tensor
+        Booleans, shape (Y, X), with ``round(rate · Y · X)`` of them true.
+    """
+    _, hidden = class_probabilities(detail[None, None], rate, rho)
+    total = round(rate * detail.numel())
+    details = int(detail.sum())
+    inside = min(round(float(hidden) * details), total)
+    inside = max(inside, total - (detail.numel() - details))
+    blind = torch.zeros(detail.numel(), dtype=torch.bool, device=detail.device)
+    for member, count in ((detail, inside), (~detail, total - inside)):
+        where = member.flatten().nonzero().squeeze(1)
+        blind[where[scores.flatten()[where].argsort()[:count]]] = True
+    return blind.view_as(detail)
+
+
+def dual_mask_labels(blind: Tensor, detail: Tensor) -> Tensor:
+    """Return uint8 labels: 0 visible flat, 1 hidden flat, 2 visible detail, 3 hidden detail."""
+    return blind.to(torch.uint8) + 2 * detail.to(torch.uint8)
+
+
+def coordinate_noise(seed: int, plane: int, turn: int, rows: Tensor, columns: Tensor) -> Tensor:
+    """Return uniform numbers that depend on nothing but the seed and the pixel's own coordinates.
+
+    So the masks of a prediction are the same however the image is cut into tiles, on every device.
+
+    Parameters
+    ----------
+    seed, plane, turn
+        Seed of the run, running number of the plane, number of the pass (and sample).
+    rows, columns
+        Integer coordinates, shapes (Y,) and (X,).
+
+    Returns
+    -------
+    Tensor
+        float32 in [0, 1), shape (Y, X).
+    """
+    key = _mix(torch.tensor((seed * 0x9E3779B1 + plane * 0x85EBCA77 + turn * 0xC2B2AE3D) & _MASK32))
+    start = int(key)
+    row = _mix((rows.long() * 0x9E3779B1 + start) & _MASK32)  # (Y,)
+    both = _mix((row[:, None] + columns.long()[None, :] * 0x85EBCA77) & _MASK32)  # (Y, X)
+    return (both >> 8).float() / 2**24
+
+
+_MASK32 = 0xFFFFFFFF
+
+
+def _mix(h: Tensor) -> Tensor:
+    # The finaliser of MurmurHash3: every input bit reaches every output bit.
+    h = ((h ^ (h >> 16)) * 0x85EBCA6B) & _MASK32
+    h = ((h ^ (h >> 13)) * 0xC2B2AE35) & _MASK32
+    return h ^ (h >> 16)

@@ -1,0 +1,244 @@
+"""The U-Net (eqs. 3.13, 3.14) with its partial convolutions, gradient layer and channel attention."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ..config import Config
+from .gradient import forward_differences, magnitude
+from .standout import Standout
+
+SLOPE = 0.1  # of LeakyReLU, section 5.1.1
+
+
+class PartialConv2d(nn.Module):
+    """Convolution over visible pixels only, rescaled by their number (Liu et al. 2018).
+
+    Parameters
+    ----------
+    inputs, outputs
+        Channels.
+    dilation
+        Spacing of the kernel's taps.
+    """
+
+    def __init__(self, inputs: int, outputs: int, dilation: int = 1) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(inputs, outputs, 3, padding=dilation, dilation=dilation, bias=False)
+        self.bias = nn.Parameter(torch.zeros(outputs))
+        self.dilation = dilation
+
+    def forward(self, x: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """Return features and the updated mask.
+
+        Parameters
+        ----------
+        x
+            Shape (B, C, Y, X).
+        mask
+            1 where a pixel is visible, shape (B, C, Y, X) or (B, 1, Y, X).
+        """
+        d = self.dilation
+        kernel = torch.ones(1, 1, 3, 3, device=x.device, dtype=x.dtype)
+        seen = F.conv2d(mask.mean(1, keepdim=True), kernel, padding=d, dilation=d)  # (B, 1, Y, X)
+        visible = (seen > 0).to(x.dtype)
+        scale = 9.0 / seen.clamp_min(1e-6) * visible
+        return self.conv(x * mask) * scale + self.bias.view(1, -1, 1, 1) * visible, visible
+
+
+class ChannelAttention(nn.Module):
+    """Squeeze and excite: ``S* = sigmoid(W_II ReLU(W_I pool(x)))`` scales the channels (eq. 3.12)."""
+
+    def __init__(self, channels: int, reduction: int = 8) -> None:
+        super().__init__()
+        hidden = max(4, channels // reduction)
+        self.w_1 = nn.Conv2d(channels, hidden, 1)
+        self.w_2 = nn.Conv2d(hidden, channels, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return `x` (B, C, Y, X) with each channel scaled by a number in (0, 1)."""
+        pooled = x.mean((2, 3), keepdim=True)  # (B, C, 1, 1)
+        return x * torch.sigmoid(self.w_2(F.relu(self.w_1(pooled))))
+
+
+class GradientLayer(nn.Module):
+    """Fixed forward differences of the features, joined to them (section 5.1.1); has no weights."""
+
+    def forward(self, x: Tensor, standout: Standout | None) -> Tensor:
+        """Return (B, 2C, Y, X): the features and the length of their gradient, under T-standout."""
+        edges = magnitude(forward_differences(x))  # (B, C, Y, X)
+        return torch.cat((x, standout(edges) if standout else edges), 1)
+
+
+def _conv(inputs: int, outputs: int, norm: bool, dilation: int = 1) -> nn.Sequential:
+    conv = nn.Conv2d(inputs, outputs, 3, padding=dilation, dilation=dilation, bias=not norm)
+    layers: list[nn.Module] = [conv]
+    if norm:
+        layers.append(nn.BatchNorm2d(outputs))
+    layers.append(nn.LeakyReLU(SLOPE))
+    return nn.Sequential(*layers)
+
+
+class Encoder(nn.Module):
+    """Plain or partial convolutions and poolings down to ``1 / 2**depth``."""
+
+    def __init__(self, inputs: int, widths: list[int], partial: bool, dilation: int) -> None:
+        super().__init__()
+        self.partial = partial
+        self.stages = nn.ModuleList()
+        for level, width in enumerate(widths):
+            before = inputs if level == 0 else widths[level - 1]
+            if partial:
+                pair: list[nn.Module] = [PartialConv2d(before, width, dilation)]
+                if level == 0:
+                    pair.append(PartialConv2d(width, width, dilation))
+            else:
+                pair = [_conv(before, width, False, dilation), _conv(width, width, False, dilation)]
+            self.stages.append(nn.ModuleList(pair))
+
+    def forward(self, x: Tensor, mask: Tensor) -> list[Tensor]:
+        """Return the features of each level, finest first."""
+        levels: list[Tensor] = []
+        for level, stage in enumerate(self.stages):
+            if level:
+                x = F.max_pool2d(x, 2)
+                mask = F.max_pool2d(mask, 2) if self.partial else mask
+            for conv in stage:  # type: ignore[attr-defined]
+                if self.partial:
+                    x, mask = conv(x, mask)
+                    x = F.leaky_relu(x, SLOPE)
+                else:
+                    x = conv(x)
+            levels.append(x)  # (B, widths[level], Y / 2**level, X / 2**level)
+        return levels
+
+
+class DecoderStage(nn.Module):
+    """Upsample, join the skip, convolve twice under T-standout, weight the channels."""
+
+    def __init__(
+        self, below: int, skip: int, width: int, *, norm: bool, attention: bool, edges: bool
+    ) -> None:
+        super().__init__()
+        self.first = _conv(below + skip, width, norm)
+        self.gradient = GradientLayer() if edges else None
+        self.second = _conv(2 * width if edges else width, width, norm)
+        self.attention = ChannelAttention(width) if attention else None
+
+    def forward(self, x: Tensor, skip: Tensor, standout: Standout | None) -> Tensor:
+        """Return features (B, width, Y, X) at the skip's resolution."""
+        x = F.interpolate(x, scale_factor=2.0, mode="nearest")
+        x = self.first(torch.cat((x, skip), 1))
+        if self.gradient is not None:
+            x = self.gradient(x, standout)
+        elif standout is not None:
+            x = standout(x)
+        x = self.second(x)
+        return self.attention(x) if self.attention is not None else x
+
+
+class UNet(nn.Module):
+    """The denoiser ``f``: from a masked image with its mask (and neighbour planes) to the image.
+
+    Parameters
+    ----------
+    samples
+        Colour samples S of the image.
+    neighbours
+        Channels of neighbour planes given as context.
+    config
+        Architecture, width, depth, attention, gradient layer and dilation.
+    """
+
+    def __init__(self, samples: int, neighbours: int, config: Config) -> None:
+        super().__init__()
+        paper = config.architecture == "paper"
+        self.paper = paper
+        self.samples = samples
+        inputs = samples + neighbours + (0 if paper else samples)
+        widths = [config.width] * (config.depth + 1)
+        if not paper:
+            widths = [config.width * min(2**level, 2) for level in range(config.depth + 1)]
+        self.encoder = Encoder(inputs, widths, paper, config.dilation)
+        self.decoder = nn.ModuleList()
+        below = widths[-1]
+        for level in reversed(range(config.depth)):
+            width = 2 * config.width if paper else widths[level]
+            self.decoder.append(
+                DecoderStage(
+                    below,
+                    widths[level],
+                    width,
+                    norm=paper,
+                    attention=config.attention,
+                    edges=config.gradient_layer and level == 1,
+                )
+            )
+            below = width
+        self.last = nn.Conv2d(below, samples, 1 if not paper else 3, padding=int(paper))
+        self.multiple = 2**config.depth
+
+    def forward(
+        self, x: Tensor, mask: Tensor, filled: Tensor, standout: Standout | None = None
+    ) -> Tensor:
+        """Return the denoised image.
+
+        Parameters
+        ----------
+        x
+            Masked image and neighbour planes, shape (B, S + N, Y, X); blind pixels hold the filling.
+            Y and X are multiples of ``2**depth``.
+        mask
+            Ω: 1 where a pixel of the image is visible, shape (B, S, Y, X).
+        filled
+            Smooth image that the compact network corrects, shape (B, S, Y, X).
+        standout
+            T-standout of this pass; None switches it off.
+        """
+        if self.paper:
+            extra = x.shape[1] - mask.shape[1]
+            full = mask if not extra else F.pad(mask, (0, 0, 0, 0, 0, extra), value=1.0)
+            levels = self.encoder(x, full)
+        else:
+            levels = self.encoder(torch.cat((x, mask), 1), mask)
+        h = levels.pop()
+        for stage in self.decoder:
+            h = stage(h, levels.pop(), standout)
+        out: Tensor = self.last(h)
+        return out if self.paper else filled + out.to(filled.dtype)
+
+    def radius(self) -> int:
+        """Return how far, in pixels, an input pixel can reach in the output, attention aside."""
+        dilation = self.encoder.stages[0][0]  # type: ignore[index]
+        first = dilation.dilation if self.paper else dilation[0].dilation[0]
+        reach = 0
+        for level, stage in enumerate(self.encoder.stages):
+            reach += (len(stage) * first + (1 if level else 0)) * 2**level  # type: ignore[arg-type]
+        for level in range(len(self.decoder)):
+            reach += 2 * 2**level + 2**level
+        return int(reach + 1)
+
+
+def build(samples: int, neighbours: int, config: Config, seed: int) -> UNet:
+    """Return a network whose initial weights depend on `seed` alone, on the CPU.
+
+    The global random state is left as it was.
+    """
+    with torch.random.fork_rng(devices=[]):
+        network = UNet(samples, neighbours, config)
+    generator = torch.Generator().manual_seed(seed)
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):
+            fan = module.weight[0].numel()
+            deviation = math.sqrt(2.0 / (1.0 + SLOPE**2) / fan)
+            nn.init.normal_(module.weight, 0.0, deviation, generator=generator)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+    if not network.paper:
+        # The compact network starts as its filling and learns the correction.
+        nn.init.zeros_(network.last.weight)
+    return network

@@ -1,0 +1,102 @@
+"""How strong the noise is, and how it grows with brightness."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from .stack import Stack
+
+#: Mean of z² over the lower 80 % of |z| for a standard normal z.
+_TRIM, _TRIMMED_ENERGY = 0.8, 0.43767
+_LEVELS = 12
+_SAMPLE = 1_000_000
+
+
+@dataclass(frozen=True)
+class NoiseCurve:
+    """Noise variance as a function of brightness.
+
+    Attributes
+    ----------
+    levels, variances
+        Brightness and noise variance at a few quantiles, shape (L,), in the network's units.
+    """
+
+    levels: Tensor
+    variances: Tensor
+
+    @property
+    def sigma(self) -> float:
+        """Root of the mean variance over the image."""
+        return float(self.variances.mean().sqrt())
+
+    def variance(self, image: Tensor) -> Tensor:
+        """Return the variance at each value of `image`, interpolated, constant beyond the ends."""
+        if self.levels.numel() == 1:
+            return torch.full_like(image, float(self.variances))
+        right = torch.bucketize(image, self.levels).clamp(1, self.levels.numel() - 1)
+        x0, x1 = self.levels[right - 1], self.levels[right]
+        t = ((image - x0) / (x1 - x0).clamp_min(1e-9)).clamp(0.0, 1.0)
+        return torch.lerp(self.variances[right - 1], self.variances[right], t)
+
+
+def estimate(planes: Tensor, valid: Tensor) -> NoiseCurve:
+    """Estimate the noise of `planes` from the diagonal details of 2×2 blocks.
+
+    The diagonal Haar coefficient of a block holds noise of unchanged variance and hardly any structure;
+    a trimmed mean of its square is robust against what structure there is, and, unlike the median,
+    does not collapse on images of few grey values.
+
+    Parameters
+    ----------
+    planes
+        Shape (P, S, Y, X).
+    valid
+        Booleans, shape (P, 1, Y, X): false pixels are left out.
+    """
+    y, x = planes.shape[-2] // 2 * 2, planes.shape[-1] // 2 * 2
+    if min(y, x) < 2:
+        return _constant(planes, valid)
+    a, b = planes[..., 0:y:2, 0:x:2], planes[..., 0:y:2, 1:x:2]
+    c, d = planes[..., 1:y:2, 0:x:2], planes[..., 1:y:2, 1:x:2]
+    whole = valid[..., 0:y:2, 0:x:2] & valid[..., 0:y:2, 1:x:2]
+    whole = whole & valid[..., 1:y:2, 0:x:2] & valid[..., 1:y:2, 1:x:2]
+    whole = whole.expand_as(a)
+    detail = ((a - b - c + d) / 2)[whole]  # (N,)
+    level = ((a + b + c + d) / 4)[whole]
+    if detail.numel() < 16 * _LEVELS:
+        return _constant(planes, valid)
+    step = max(1, detail.numel() // _SAMPLE)
+    detail, level = detail[::step], level[::step]
+    order = level.argsort()
+    chunks = torch.tensor_split(order, _LEVELS)
+    levels = torch.stack([level[i].mean() for i in chunks])
+    variances = torch.stack([_trimmed_energy(detail[i]) for i in chunks])
+    return NoiseCurve(levels, variances.clamp_min(0.0))
+
+
+def channel_sigma(stack: Stack, channel: int) -> float:
+    """Return the noise standard deviation of one channel in image units, from up to 8 of its planes."""
+    planes = stack.array[channel].reshape(-1, *stack.array.shape[3:])  # (T·Z, S, Y, X)
+    scale = stack.maps[channel].scale
+    if scale == 0:
+        return 0.0
+    some = planes[:: max(1, -(-len(planes) // 8))]
+    mapped = torch.from_numpy(stack.maps[channel].forward(some))
+    valid = mapped.isfinite().all(1, keepdim=True)
+    return estimate(mapped, valid).sigma * scale
+
+
+def _trimmed_energy(detail: Tensor) -> Tensor:
+    energy = detail.square().sort().values
+    return energy[: max(1, int(_TRIM * energy.numel()))].mean() / _TRIMMED_ENERGY
+
+
+def _constant(planes: Tensor, valid: Tensor) -> NoiseCurve:
+    # Too little to tell noise from signal: half the variance of neighbours' differences, or of all.
+    values = planes[valid.expand_as(planes)]
+    spread = values.diff().square().mean() / 2 if values.numel() > 1 else values.new_zeros(())
+    return NoiseCurve(values.mean().reshape(1), spread.reshape(1))

@@ -1,0 +1,131 @@
+"""Predictions: one plane under one mask, and the mean of many (section 5.1.1)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ..config import Config
+from .inputs import assemble
+from .masks import blind_probability, coordinate_noise, uniform_blind
+from .network import UNet
+from .stack import Planes
+from .standout import Standout
+from .tiling import tiles
+
+#: Sides of a tile's kept part: what fits a laptop's memory in one forward pass, and a GPU's.
+_CORE = {"cpu": 768, "cuda": 2048, "mps": 1024}
+
+
+def orient(image: Tensor, turn: int) -> Tensor:
+    """Return `image` (..., Y, X) in one of the 8 orientations, `turn` 0 to 7."""
+    if turn & 4:
+        image = image.transpose(-1, -2)
+    dims = [d for bit, d in ((1, -2), (2, -1)) if turn & bit]
+    return image.flip(dims) if dims else image
+
+
+def orient_back(image: Tensor, turn: int) -> Tensor:
+    """Undo :func:`orient`."""
+    dims = [d for bit, d in ((1, -2), (2, -1)) if turn & bit]
+    image = image.flip(dims) if dims else image
+    return image.transpose(-1, -2) if turn & 4 else image
+
+
+@dataclass
+class Predictor:
+    """Runs a network over whole planes.
+
+    Attributes
+    ----------
+    network, planes, config
+        What to run, on what, and how.
+    dtype
+        Type to compute in.
+    seed
+        Start of the masks of prediction.
+    """
+
+    network: UNet
+    planes: Planes
+    config: Config
+    dtype: torch.dtype
+    seed: int
+
+    def _rows_columns(self) -> tuple[Tensor, Tensor]:
+        _, _, h, w = self.planes.noisy.shape
+        device = self.planes.noisy.device
+        return torch.arange(h, device=device), torch.arange(w, device=device)
+
+    def scores(self, plane: int, turn: int, samples: int = 1) -> Tensor:
+        """Return uniform numbers for the mask of pass `turn`: shape (samples, H, W)."""
+        rows, columns = self._rows_columns()
+        return torch.stack(
+            [
+                coordinate_noise(self.seed, plane, turn * 4 + s, rows, columns)
+                for s in range(samples)
+            ]
+        )
+
+    def draw_keep(self, plane: int, turn: int, detail: Tensor) -> Tensor:
+        """Return the keep-mask Ω of one stochastic pass: floats, shape (1, S, H, W)."""
+        samples = self.planes.noisy.shape[1]
+        scores = self.scores(plane, turn, samples)[None]
+        if self.config.mask == "uniform":
+            blind = uniform_blind(scores, self.config.mask_rate)
+        else:
+            chance = blind_probability(detail, self.config.mask_rate, self.config.rho)
+            blind = scores < chance
+        return (~blind).float()
+
+    @torch.no_grad()
+    def forward(
+        self, plane: int, keep: Tensor | None, turn: int = 0, standout: Standout | None = None
+    ) -> Tensor:
+        """Return ``f(Ωy)`` of one plane.
+
+        Parameters
+        ----------
+        plane
+            Its number.
+        keep
+            Ω, floats, shape (1, S, H, W); None shows every pixel, ``f(y)``.
+        turn
+            Orientation in which the network sees the plane, 0 to 7.
+        standout
+            T-standout to apply.
+
+        Returns
+        -------
+        Tensor
+            float32, shape (1, S, H, W), in the network's units.
+        """
+        planes, config = self.planes, self.config
+        noisy = planes.noisy[plane : plane + 1]
+        visible = planes.valid[plane : plane + 1].float().expand_as(noisy)
+        keep = visible if keep is None else keep * visible
+        context = planes.context[planes.neighbours[plane]].flatten(0, 1)[None]  # (1, K·S, H, W)
+        _, _, h, w = noisy.shape
+        core = _CORE[noisy.device.type]
+        out = torch.empty_like(noisy)
+        if h <= core * 3 // 2 and w <= core * 3 // 2:
+            return self._run(noisy, keep, context, turn, standout)
+        for tile in tiles(h, w, core, self.network.radius(), self.network.multiple):
+            o, i, t = ((..., *part) for part in tile)
+            out[t] = self._run(noisy[o], keep[o], context[o], turn, standout)[i]
+        return out
+
+    def _run(
+        self, noisy: Tensor, keep: Tensor, context: Tensor, turn: int, standout: Standout | None
+    ) -> Tensor:
+        noisy, keep, context = (orient(part, turn) for part in (noisy, keep, context))
+        inputs = assemble(noisy, keep, context, self.config)
+        training = self.network.training
+        self.network.eval()
+        with torch.autocast(noisy.device.type, self.dtype, enabled=self.dtype != torch.float32):
+            x = inputs.x.contiguous(memory_format=torch.channels_last)
+            out = self.network(x, inputs.mask, inputs.filled, standout)
+        self.network.train(training)
+        return orient_back(out.float(), turn)

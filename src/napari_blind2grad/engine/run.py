@@ -1,0 +1,314 @@
+"""A whole run: :func:`denoise_iter`, the only optimisation loop."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator, Mapping
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from .. import __version__
+from ..config import Config, parameters
+from ..errors import translated
+from ..events import Event, Preview, Progress, Result, Started
+from . import device as devices
+from .clock import Clock
+from .maps import plane_maps
+from .noise import channel_sigma
+from .output import Output
+from .stack import Stack, check, load
+from .standout import Standout
+from .training import Training, multiple
+
+Focus = Callable[[], Mapping[str, int]]
+Events = Generator[Event, Config | None, None]
+
+#: Settings that may change while a run goes on.
+LIVE = tuple(p.name for p in parameters() if p.live)
+
+
+def denoise_iter(
+    image: npt.ArrayLike,
+    axes: str | None = None,
+    config: Config | None = None,
+    *,
+    should_stop: Callable[[], bool] | None = None,
+    focus: Focus | None = None,
+) -> Generator[Event, Config | None, None]:
+    """Train on `image`, denoise it, and tell what goes on meanwhile.
+
+    Parameters
+    ----------
+    image, axes, config
+        As in :func:`napari_blind2grad.denoise`.
+    should_stop
+        Polled in every step from the thread that runs the generator. Once it returns true, training ends
+        and the result is made from what there is: the planes of the last cycle, or one quick pass.
+    focus
+        Polled before each preview: the position along T, C and Z of the plane that someone looks at.
+
+    Yields
+    ------
+    Event
+        One :class:`~napari_blind2grad.events.Started`, then
+        :class:`~napari_blind2grad.events.Progress` and :class:`~napari_blind2grad.events.Preview` as
+        they come, and one :class:`~napari_blind2grad.events.Result` at the end. ``send(config)`` in
+        answer to any of them changes the live parameters from the next step on; other changes in it
+        are ignored.
+
+    Raises
+    ------
+    ConfigError, InputError
+        If a setting or the image cannot be used.
+    OutOfMemory, EngineError
+        If the computation fails.
+    """
+    with translated():
+        stack = check(image, axes)
+        run = _Run(stack, config or Config(), should_stop or (lambda: False), focus or dict)
+        yield from run.events()
+
+
+class _Run:
+    """State of one run; :meth:`events` reads top to bottom."""
+
+    def __init__(
+        self, stack: Stack, config: Config, should_stop: Callable[[], bool], focus: Focus
+    ) -> None:
+        self.stack = stack
+        self.config = config
+        self.should_stop = should_stop
+        self.focus = focus
+        self.device = devices.choose_device(config.device)
+        self.dtype = devices.choose_dtype(config.precision, self.device)
+        devices.prepare_threads(config)
+        self.output = Output(stack, config)
+        self.groups = stack.groups(config.networks)
+        self.group = 0
+        self.cycle = 1
+        self.step = 0
+        self.steps_before = 0
+        self.stopped = False
+        self.losses: list[npt.NDArray[np.float32]] = []
+        self.last_loss: npt.NDArray[np.float32] = np.full(3, np.nan, np.float32)
+
+    def events(self) -> Events:
+        """Yield all events of the run: each network is trained, then predicts its planes."""
+        self.clock = Clock()
+        self.training = self._begin(0)
+        started = self._started()
+        yield from self._tell(started)
+        for self.group in range(len(self.groups)):
+            if self.group:
+                self.training = self._begin(self.group)
+            yield from self._train()
+            yield from self._predict()
+            self.steps_before += self.step
+            if self.stopped:
+                break
+        yield self._result(started)
+
+    def _begin(self, group: int) -> Training:
+        planes = load(
+            self.stack, self.groups[group], self.config, self.device, multiple(self.config)
+        )
+        # Networks of a run start from seeds of their own.
+        return Training(planes, self.config, self.dtype, self.config.seed + 1_000_003 * group)
+
+    def _train(self) -> Events:
+        """Train one network in cycles (Algorithm 1)."""
+        self.step, self.cycle = 0, 1
+        while self.step < self.config.iterations and not self._stop():
+            cycle = 1 + self.step * self.config.cycles // self.config.iterations
+            if cycle > self.cycle:
+                self.cycle = cycle
+                yield from self._refresh()
+            self.training.step(self.step / self.config.iterations)
+            self.step += 1
+            self.clock.done += self.training.work
+            if self.clock.preview_due():
+                yield from self._tell(self._progress("train", fetch=True))
+                yield from self._tell(self._preview())
+            elif self.clock.progress_due():
+                # Fetching the losses waits for the device; a GPU is better left to run ahead.
+                fetch = self.device.type == "cpu"
+                yield from self._tell(self._progress("train", fetch=fetch))
+        yield from self._tell(self._progress("train", fetch=True))
+
+    def _refresh(self) -> Events:
+        """Denoise all planes once: the medium clean image ``x_m`` of the next cycle (eq. 3.10)."""
+        medium = torch.empty_like(self.training.planes.noisy)
+        for plane in range(len(medium)):
+            if self._stop():
+                return
+            medium[plane] = estimate = self.training.predictor.forward(plane, None)[0]
+            self.clock.done += estimate[0].numel()
+            yield from self._tell(self._show(plane, estimate[None]))
+        self.training.begin_cycle(medium)
+
+    def _predict(self) -> Events:
+        """Finish every plane: the mean of stochastic passes; after a stop, what the last cycle gave."""
+        final = torch.empty_like(self.training.planes.noisy)
+        order = self._planes_by_interest()
+        medium = self.training.medium
+        for plane in order:
+            if not self._stop():
+                estimate = yield from self._average(plane)
+            elif medium is not None:
+                estimate = medium[plane : plane + 1]
+            else:
+                estimate = self.training.predictor.forward(plane, None)
+            final[plane : plane + 1] = estimate
+            yield from self._tell(self._show(plane, estimate))
+        self.training.begin_cycle(final)
+        for plane in order:
+            yield from self._tell(self._show(plane, final[plane : plane + 1], final=True))
+
+    def _average(self, plane: int) -> Generator[Event, Config | None, Tensor]:
+        """Return the mean of predictions under fresh masks (section 5.1.1)."""
+        training, config = self.training, self.config
+        detail = training.detail[plane : plane + 1]
+        gate = training.gate[plane : plane + 1].float()
+        total = torch.zeros_like(training.planes.noisy[:1])
+        turns = 0
+        while turns < config.passes and not (turns and self._stop()):
+            keep = training.predictor.draw_keep(plane, turns + 1, detail)
+            standout = None
+            if config.stochastic:
+                standout = Standout(gate, config.dropout, training.generator)
+            side = turns % 8 if config.augment else 0
+            total += training.predictor.forward(plane, keep, side, standout)
+            turns += 1
+            self.clock.done += total[0, 0].numel()
+            if self.clock.progress_due():
+                yield from self._tell(self._progress("predict", fetch=False))
+        return total / turns
+
+    def _stop(self) -> bool:
+        self.stopped = self.stopped or self.should_stop()
+        return self.stopped
+
+    def _tell(self, event: Event) -> Events:
+        """Yield `event` and take over the settings that are sent in answer."""
+        answer = yield event
+        if answer is not None:
+            live = {name: getattr(answer, name) for name in LIVE}
+            self.config = self.config.replace(**live)
+            self.training.steer(self.config)
+
+    # -------------------------------------------------------------- what is told
+
+    def _started(self) -> Started:
+        channels = range(len(self.stack.maps))
+        return Started(
+            shape=self.stack.original.shape,
+            axes=self.stack.axes.letters,
+            device=devices.describe(self.device),
+            precision=str(self.dtype).removeprefix("torch."),
+            seed=self.config.seed,
+            iterations=self.config.iterations * len(self.groups),
+            networks=len(self.groups),
+            planes=int(np.prod(self.stack.array.shape[:3])),
+            scale=tuple(m.scale for m in self.stack.maps),
+            noise=tuple(channel_sigma(self.stack, c) for c in channels),
+            parameters=sum(p.numel() for p in self.training.parameters),
+            notes=self.stack.notes,
+        )
+
+    def _progress(self, phase: Literal["train", "predict"], *, fetch: bool) -> Progress:
+        if fetch and len(fresh := self.training.take_losses()):
+            self.losses.append(fresh)
+            self.last_loss = fresh.mean(0)
+        self.clock.total = self._work()
+        loss, content, deviation = (float(v) for v in self.last_loss)
+        return Progress(
+            phase=phase,
+            iteration=self.steps_before + self.step,
+            iterations=self._iterations(),
+            cycle=self.cycle,
+            cycles=self.config.cycles,
+            network=self.group + 1,
+            networks=len(self.groups),
+            fraction=self.clock.fraction,
+            loss=loss,
+            content=content,
+            deviation=deviation,
+            seconds=self.clock.seconds,
+            remaining=self.clock.remaining,
+        )
+
+    def _iterations(self) -> int:
+        left = self.config.iterations * (len(self.groups) - self.group)
+        return self.steps_before + max(left, self.step)
+
+    def _work(self) -> float:
+        """Return the work of the whole run, in the clock's units."""
+        planes = self.training.planes
+        pixels = planes.noisy[:, 0].numel()
+        each = pixels * (self.config.cycles - 1 + self.config.passes)
+        return self._iterations() * self.training.work + float(each) * len(self.groups)
+
+    def _planes_by_interest(self) -> list[int]:
+        """Return the plane numbers, the one in focus first."""
+        focus = self._focused()
+        return [focus, *(p for p in range(len(self.training.planes)) if p != focus)]
+
+    def _focused(self) -> int:
+        """Return the number of the plane looked at, or the middle one of this network's."""
+        index = self.training.planes.index
+        wanted = self.focus()
+        middle = index[len(index) // 2]
+        place = tuple(wanted.get(letter, middle[i]) for i, letter in enumerate("CTZ"))
+        return index.index(place) if place in index else len(index) // 2
+
+    def _preview(self) -> Preview:
+        began = time.perf_counter()
+        plane = self._focused()
+        preview = self._show(plane, self.training.predictor.forward(plane, None), maps=True)
+        self.clock.preview_made(began)
+        return preview
+
+    def _show(
+        self, plane: int, estimate: Tensor, *, maps: bool = False, final: bool = False
+    ) -> Preview:
+        """Return the event for one plane; a final one goes to the output too."""
+        where = self.training.planes.index[plane]
+        image = self.output.plane(estimate, where)
+        found = None
+        if maps or final:
+            scale = self.stack.maps[where[0]].scale
+            found = plane_maps(self.training, plane, estimate, scale, turn=0)
+            if final:
+                self.output.put(where, image, found)
+        iteration = self.steps_before + self.step
+        return self.output.preview(where, image, found, final=final, iteration=iteration)
+
+    def _result(self, started: Started) -> Result:
+        notes = list(started.notes)
+        untouched = [c for group in self.groups[self.group + 1 :] for c in group]
+        if self.stopped and untouched:
+            named = ", ".join(str(c) for c in untouched)
+            notes.append(f"Stopped before channel {named} was trained: it is still noisy.")
+        losses = np.concatenate(self.losses) if self.losses else np.zeros((0, 3), np.float32)
+        return Result(
+            image=self.output.image,
+            axes=self.stack.axes.letters,
+            dual_mask=self.output.maps["dual_mask"],
+            gradient=self.output.maps["gradient"],
+            gradient_deviation=self.output.maps["gradient_deviation"],
+            standout_gate=self.output.maps["standout_gate"],
+            losses={name: losses[:, i] for i, name in enumerate(("loss", "content", "deviation"))},
+            config=self.config,
+            seed=self.config.seed,
+            device=started.device,
+            version=__version__,
+            seconds=self.clock.seconds,
+            iterations=self.steps_before,
+            stopped=self.stopped,
+            started=started,
+            notes=tuple(notes),
+        )

@@ -1,0 +1,92 @@
+"""Random patches in random orientations, gathered on the device without synchronising."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from ..config import Config
+from .stack import Planes
+
+
+class Patches(NamedTuple):
+    """Where a batch of patches lies: planes (B,) and flat pixel indices (B, h, w)."""
+
+    planes: Tensor
+    pixels: Tensor
+
+    def take(self, maps: Tensor) -> Tensor:
+        """Cut the patches out of `maps` (P, C, H, W): shape (B, C, h, w)."""
+        p, c, h, w = maps.shape
+        flat = maps.view(p, c, h * w)
+        channels = torch.arange(c, device=maps.device)
+        return flat[self.planes[:, None, None, None], channels[:, None, None], self.pixels[:, None]]
+
+    def take_context(self, context: Tensor, neighbours: Tensor) -> Tensor:
+        """Cut the neighbour planes: shape (B, K·S, h, w) from `context` (P, S, H, W)."""
+        p, s, h, w = context.shape
+        near = neighbours[self.planes]  # (B, K)
+        if near.shape[1] == 0:
+            return context.new_zeros((len(near), 0, *self.pixels.shape[1:]))
+        flat = context.view(p, s, h * w)
+        samples = torch.arange(s, device=context.device)
+        cut = flat[
+            near[:, :, None, None, None], samples[:, None, None], self.pixels[:, None, None]
+        ]  # (B, K, S, h, w)
+        return cut.flatten(1, 2)
+
+
+class Sampler:
+    """Draws batches of patches.
+
+    Parameters
+    ----------
+    planes
+        What to draw from.
+    config
+        Patch size, batch size and whether to flip and rotate.
+    multiple
+        Patch sides are multiples of this.
+    generator
+        Source of the draws, on the device of `planes`.
+    """
+
+    def __init__(
+        self, planes: Planes, config: Config, multiple: int, generator: torch.Generator
+    ) -> None:
+        _, _, height, width = planes.noisy.shape
+        self.count = len(planes)
+        self.height, self.width = height, width
+        side = config.patch or max(height, width)
+        self.rows, self.columns = (
+            min(-(-side // multiple) * multiple, n) for n in (height, width)
+        )
+        self.batch = config.batch
+        self.augment = config.augment
+        self.generator = generator
+        device = planes.noisy.device
+        self.row = torch.arange(self.rows, device=device)[:, None]
+        self.column = torch.arange(self.columns, device=device)[None, :]
+
+    @property
+    def pixels(self) -> int:
+        """Pixels of one batch."""
+        return self.batch * self.rows * self.columns
+
+    def draw(self) -> Patches:
+        """Return the next batch, each patch in one of the 8 orientations (4 if it is not square)."""
+        draw = torch.rand((6, self.batch, 1, 1), generator=self.generator, device=self.row.device)
+        y0 = (draw[0] * (self.height - self.rows + 1)).long()  # (B, 1, 1)
+        x0 = (draw[1] * (self.width - self.columns + 1)).long()
+        plane = (draw[2, :, 0, 0] * self.count).long()  # (B,)
+        row = self.row.expand(self.batch, self.rows, self.columns)
+        column = self.column.expand(self.batch, self.rows, self.columns)
+        if self.augment:
+            if self.rows == self.columns:
+                turned = draw[3] < 0.5
+                row, column = torch.where(turned, column, row), torch.where(turned, row, column)
+            row = torch.where(draw[4] < 0.5, self.rows - 1 - row, row)
+            column = torch.where(draw[5] < 0.5, self.columns - 1 - column, column)
+        return Patches(plane, (y0 + row) * self.width + x0 + column)

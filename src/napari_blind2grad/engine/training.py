@@ -1,0 +1,220 @@
+"""One network in training: its optimiser, the maps of the current cycle, and a single step."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..config import Config
+from ..errors import EngineError
+from .gradient import edge_strength
+from .inputs import assemble
+from .losses import blind2grad_loss
+from .masks import blind_probability, detail_distance, uniform_blind
+from .network import build
+from .noise import NoiseCurve, estimate
+from .predict import Predictor
+from .sampling import Sampler
+from .stack import Planes
+from .standout import Standout, edge_gate
+
+#: The paper's thresholds are given on this scale.
+SCALE = 255.0
+_WARM_UP = 0.15
+_CLIP = 1.0
+
+
+def learning_rate(config: Config, progress: float) -> float:
+    """Return the learning rate at `progress` (0 to 1) of the run.
+
+    Plain Adam keeps its rate (section 5.1.1). AdamW warms up linearly over the first 15 %, then falls
+    along a half cosine to a thousandth.
+    """
+    if config.optimizer == "adam":
+        return config.lr
+    if progress < _WARM_UP:
+        return config.lr * (0.05 + 0.95 * progress / _WARM_UP)
+    falling = min(1.0, (progress - _WARM_UP) / (1.0 - _WARM_UP))
+    return config.lr * (0.001 + 0.999 * 0.5 * (1.0 + math.cos(math.pi * falling)))
+
+
+class Training:
+    """A network, what it trains on, and the maps of its current cycle.
+
+    Parameters
+    ----------
+    planes
+        What to train on.
+    config
+        Settings; replace :attr:`config` to change live ones.
+    dtype
+        Type to compute in.
+    seed
+        Start of all draws.
+
+    Attributes
+    ----------
+    medium
+        ``x_m``, the denoised planes of the last cycle, shape (P, S, H, W); None in the first cycle.
+    detail, gate
+        Detail map and T-standout gate η made from it, bool, shape (P, 1, H, W).
+    noise
+        The estimated noise.
+    predictor
+        Runs the network over whole planes.
+    """
+
+    def __init__(self, planes: Planes, config: Config, dtype: torch.dtype, seed: int) -> None:
+        device = planes.noisy.device
+        samples = planes.noisy.shape[1]
+        self.planes = planes
+        self.config = config
+        self.dtype = dtype
+        network = build(samples, planes.neighbours.shape[1] * samples, config, seed)
+        self.network = network.to(device, memory_format=torch.channels_last)
+        self.network.train()
+        self.parameters = [p for p in self.network.parameters() if p.requires_grad]
+        self.optimizer = self._make_optimizer(device)
+        self.generator = torch.Generator(device).manual_seed(seed)
+        self.sampler = Sampler(planes, config, multiple(config), self.generator)
+        self.noise: NoiseCurve = estimate(planes.noisy, planes.valid)
+        self.predictor = Predictor(self.network, planes, config, dtype, seed)
+        self.medium: Tensor | None = None
+        self.detail = torch.zeros_like(planes.valid)
+        self.gate = torch.zeros_like(planes.valid)
+        self._pending: list[Tensor] = []
+
+    def _make_optimizer(self, device: torch.device) -> torch.optim.Optimizer:
+        fused = device.type in ("cpu", "cuda")
+        if self.config.optimizer == "adam":
+            return torch.optim.Adam(self.parameters, lr=self.config.lr, fused=fused)
+        return torch.optim.AdamW(self.parameters, lr=self.config.lr, weight_decay=1e-4, fused=fused)
+
+    @property
+    def work(self) -> float:
+        """Pixels passed through the network in one step, forward and backward counted as three."""
+        passes = 3.0 if self.config.revisible == "cycle" or self.config.omega == 0 else 4.0
+        return passes * self.sampler.pixels
+
+    def steer(self, config: Config) -> None:
+        """Take over changed live parameters; thresholds act on the maps of the current cycle at once."""
+        before, self.config = self.config, config
+        self.predictor.config = config
+        if (before.eps_g, before.eps_s) != (config.eps_g, config.eps_s):
+            for plane in range(len(self.planes)):
+                self._map(plane)
+
+    def begin_cycle(self, medium: Tensor) -> None:
+        """Start a cycle from the denoised planes `medium` (eq. 3.10): new detail map and gate."""
+        self.medium = medium
+        for plane in range(len(self.planes)):
+            self._map(plane)
+
+    def _map(self, plane: int) -> None:
+        if self.medium is None:
+            return
+        one = slice(plane, plane + 1)
+        self.detail[one] = self.details(plane, self.medium[one])
+        self.gate[one] = self.edges(self.medium[one])
+
+    def details(self, plane: int, medium: Tensor) -> Tensor:
+        """Return the detail map of one plane from `medium` (1, S, H, W): bool, shape (1, 1, H, W)."""
+        one = slice(plane, plane + 1)
+        noisy = torch.where(self.planes.valid[one], self.planes.noisy[one], medium)
+        distance = detail_distance(
+            noisy, medium, self.noise.variance(medium), self.config.detail
+        )
+        return distance >= self.config.eps_g / SCALE
+
+    def edges(self, medium: Tensor) -> Tensor:
+        """Return the T-standout gate of `medium` (B, S, H, W): bool, shape (B, 1, H, W)."""
+        return edge_gate(edge_strength(medium), self.config.eps_s / SCALE).unsqueeze(1)
+
+    def step(self, progress: float) -> None:
+        """Train for one step (Algorithm 1, lines 3 to 8); nothing here waits for the device.
+
+        Parameters
+        ----------
+        progress
+            Share of the run done, for the learning rate.
+        """
+        config, planes = self.config, self.planes
+        patches = self.sampler.draw()
+        noisy = patches.take(planes.noisy)  # (B, S, h, w)
+        valid = patches.take(planes.valid)  # (B, 1, h, w)
+        context = patches.take_context(planes.context, planes.neighbours)  # (B, K·S, h, w)
+        gate = patches.take(self.gate).float() if self.medium is not None else None  # (B, 1, h, w)
+        blind, chance = self._draw_blind(noisy, patches.take(self.detail))  # (B, S, h, w)
+        keep = (~blind & valid).float()
+        weight = (blind & valid).float()
+        if config.importance:
+            weight = weight * (config.mask_rate / chance)
+        standout = Standout(gate, config.dropout, self.generator)
+        inputs = assemble(noisy, keep, context, config)
+        with torch.autocast(noisy.device.type, self.dtype, enabled=self.dtype != torch.float32):
+            x = inputs.x.contiguous(memory_format=torch.channels_last)
+            masked = self.network(x, inputs.mask, inputs.filled, standout).float()
+            whole = None
+            if config.omega > 0 and config.revisible == "cycle":
+                whole = patches.take(self.medium) if self.medium is not None else None
+            elif config.omega > 0:
+                with torch.set_grad_enabled(config.revisible == "full"):
+                    shown = assemble(noisy, valid.float().expand_as(noisy), context, config)
+                    whole = self.network(shown.x, shown.mask, shown.filled).float()
+        loss = blind2grad_loss(
+            masked,
+            noisy,
+            whole,
+            weight,
+            omega=config.omega,
+            gamma=config.gamma,
+            gradient=config.gradient,
+            form=config.form,
+        )
+        self._descend(loss.total, learning_rate(config, progress))
+        self._pending.append(torch.stack([part.detach() for part in loss]))
+
+    def _draw_blind(self, noisy: Tensor, detail: Tensor) -> tuple[Tensor, Tensor]:
+        scores = torch.rand(noisy.shape, generator=self.generator, device=noisy.device)
+        rate = self.config.mask_rate
+        if self.config.mask == "uniform":
+            return uniform_blind(scores, rate), torch.full_like(scores[:, :1], rate)
+        if self.config.mask == "bernoulli" or self.medium is None:
+            return scores < rate, torch.full_like(scores[:, :1], rate)
+        chance = blind_probability(detail, rate, self.config.rho)  # (B, 1, h, w)
+        return scores < chance, chance.clamp_min(1e-3)
+
+    def _descend(self, loss: Tensor, lr: float) -> None:
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        if self.config.optimizer == "adamw":
+            torch.nn.utils.clip_grad_norm_(self.parameters, _CLIP)
+        for group in self.optimizer.param_groups:
+            group["lr"] = lr
+        self.optimizer.step()
+
+    def take_losses(self) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
+        """Fetch the losses of the steps since the last call: shape (steps, 3). Waits for the device.
+
+        Raises
+        ------
+        EngineError
+            If the training has diverged.
+        """
+        if not self._pending:
+            return np.zeros((0, 3), np.float32)
+        losses = torch.stack(self._pending).float().cpu().numpy()
+        self._pending.clear()
+        if not np.isfinite(losses).all():
+            raise EngineError(
+                "The training diverged (its loss is no longer a number). Lower the learning rate or ω."
+            )
+        return losses
+
+
+def multiple(config: Config) -> int:
+    """Return what rows and columns must be multiples of: the poolings, and the uniform mask's cells."""
+    return int(max(4, 2**config.depth))

@@ -1,0 +1,308 @@
+"""Reading of TIFF files that trusts none of them."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import lzma
+import os
+import struct
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tifffile
+
+from ..axes import CANONICAL, Axes
+from ..errors import InputError, OutOfMemory
+from ..events import Array
+from .metadata import Metadata, read_metadata
+from .units import usable_scale, usable_units
+
+# What tifffile and its codecs raise on files that are broken (imagecodecs: RuntimeError).
+_BROKEN = (
+    ValueError,
+    TypeError,
+    LookupError,
+    ArithmeticError,
+    AttributeError,
+    RuntimeError,
+    EOFError,
+    struct.error,
+    zlib.error,
+    lzma.LZMAError,
+)
+# Letters by which tifffile says "a dimension of which the file tells nothing".
+_UNKNOWN = "QI"
+_COLOUR = ("RGB", "YCBCR", "CIELAB", "ICCLAB", "ITULAB")
+
+
+@dataclass(frozen=True)
+class ImageFile:
+    """One image read from a file.
+
+    Attributes
+    ----------
+    data
+        The pixels in native byte order.
+    axes
+        One letter of ``T C Z Y X S`` for each dimension.
+    scale, units
+        Pixel size and its unit (``"µm"``, ``"s"``) by axis letter; axes of unknown size are absent.
+    channel_names
+        One name for each channel, or empty.
+    name
+        File name without its folder and endings.
+    path
+        Where it was read from.
+    parameters
+        How this package made the file; empty for all other files.
+    notes
+        What the user should know about how the file was read.
+    """
+
+    data: Array
+    axes: str
+    scale: Mapping[str, float]
+    units: Mapping[str, str]
+    channel_names: tuple[str, ...]
+    name: str
+    path: Path
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of the pixels."""
+        return self.data.dtype
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Length of each dimension."""
+        return self.data.shape
+
+
+def read_image(path: str | os.PathLike[str], axes: str | None = None) -> ImageFile:
+    """Read the first image of a TIFF, ImageJ TIFF or OME-TIFF file.
+
+    Of a file with several images the first is read, of a pyramid the full resolution; notes say so.
+
+    Parameters
+    ----------
+    path
+        The file.
+    axes
+        What the dimensions are, in the file's order; overrides what the file says.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, unreadable, not a TIFF, damaged or incomplete, or its dimensions
+        cannot be told; the message says what to do.
+    OutOfMemory
+        If it does not fit into memory.
+    """
+    path = Path(path)
+    with _opened(path) as (tiff, log):
+        if not tiff.series:
+            raise InputError(f"{path} holds no image.")
+        _check_chain(tiff, path)
+        series = tiff.series[0]
+        _check_planes(series, path)
+        try:
+            data: Array = series.asarray()
+        except MemoryError as error:
+            raise OutOfMemory(
+                f"{path} needs {_gigabytes(series.nbytes)} of memory, which is not free. "
+                "Close other programs, or denoise a part of the image."
+            ) from error
+        if data.size == 0:
+            raise InputError(f"{path} holds an empty image (shape {data.shape}).")
+        metadata = read_metadata(tiff)
+        native = data.astype(data.dtype.newbyteorder("="), copy=False)
+        file_axes = _without_false_colour(series.axes, native.shape, _photometric(series))
+        notes = [*_series_notes(tiff, series), *log]
+    if axes is None:
+        letters, note = _known_letters(file_axes, path)
+        notes += [note] if note else []
+    else:
+        letters = axes.upper()
+    Axes(letters, native.shape)
+    metadata = _renamed(metadata, file_axes, letters)
+    return ImageFile(
+        data=native,
+        axes=letters,
+        scale=usable_scale(metadata.scale, letters),
+        units=usable_units(metadata.units, letters),
+        channel_names=metadata.channel_names if "C" in letters else (),
+        name=_stem(path),
+        path=path,
+        parameters=metadata.parameters,
+        notes=tuple(dict.fromkeys(notes)),
+    )
+
+
+def read_parameters(path: str | os.PathLike[str]) -> Mapping[str, Any]:
+    """Return the parameters with which this package made the file `path`; empty if it did not.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read.
+    """
+    with _opened(Path(path)) as (tiff, _):
+        return read_metadata(tiff).parameters
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[tuple[tifffile.TiffFile, list[str]]]:
+    """Open `path`; turn all that can go wrong with a file into words, and tifffile's log into a list."""
+    if not path.exists():
+        raise InputError(f"There is no file {path}. Check its name and folder.")
+    if path.is_dir():
+        raise InputError(f"{path} is a folder. Give the name of one TIFF file in it.")
+    handler = _ListHandler()
+    logger = logging.getLogger("tifffile")
+    logger.addHandler(handler)
+    try:
+        if path.is_file() and path.stat().st_size == 0:
+            raise InputError(f"{path} is empty (0 bytes): copy or export it again.")
+        with tifffile.TiffFile(path) as tiff:
+            yield tiff, handler.messages
+    except InputError:
+        raise
+    except PermissionError as error:
+        raise InputError(f"{path} may not be read. Ask its owner for the permission.") from error
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror or error}.") from error
+    except _BROKEN as error:
+        raise InputError(_broken(path, error)) from error
+    finally:
+        logger.removeHandler(handler)
+
+
+def _broken(path: Path, error: Exception) -> str:
+    text = str(error)
+    if "not a TIFF" in text:
+        return f"{path} is not a TIFF file. Open it in Fiji or napari and save it as TIFF."
+    if "imagecodecs" in text:
+        return (
+            f"{path} is compressed in a way that needs one more package. "
+            "Install it with: pip install imagecodecs"
+        )
+    return (
+        f"{path} is damaged or incomplete ({text or type(error).__name__}). "
+        "Copy or export it again."
+    )
+
+
+class _ListHandler(logging.Handler):
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.messages: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.messages.append(record.getMessage())
+
+
+def _check_chain(tiff: tifffile.TiffFile, path: Path) -> None:
+    """Refuse a file whose list of pages breaks off.
+
+    tifffile takes the pages before the break for the whole image: a stack would silently become its
+    first plane.
+    """
+    handle, layout = tiff.filehandle, tiff.tiff
+    handle.seek(8 if layout.is_bigtiff else 4)
+    (offset,) = struct.unpack(layout.offsetformat, handle.read(layout.offsetsize))
+    seen = set()
+    while offset:
+        if offset in seen:
+            raise InputError(_broken(path, ValueError("its list of pages runs in a circle")))
+        seen.add(offset)
+        handle.seek(offset)
+        (count,) = struct.unpack(layout.tagnoformat, handle.read(layout.tagnosize))
+        handle.seek(offset + layout.tagnosize + count * layout.tagsize)
+        (offset,) = struct.unpack(layout.offsetformat, handle.read(layout.offsetsize))
+
+
+def _check_planes(series: tifffile.TiffPageSeries, path: Path) -> None:
+    """Refuse an image of which planes are absent or lie beyond the end of the file."""
+    for page in series.pages:
+        if page is None:
+            raise InputError(
+                f"{path} is one of several files that make up an image, and some of them are missing. "
+                "Put all of them into one folder."
+            )
+        size = page.parent.filehandle.size
+        for start, length in zip(page.dataoffsets, page.databytecounts, strict=False):
+            if start + length > size:
+                raise InputError(_broken(path, ValueError("the file ends before its pixels do")))
+
+
+def _photometric(series: tifffile.TiffPageSeries) -> str:
+    return str(getattr(series.keyframe.photometric, "name", series.keyframe.photometric))
+
+
+def _series_notes(tiff: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> list[str]:
+    notes = []
+    if len(tiff.series) > 1:
+        notes.append(f"The file holds {len(tiff.series)} images; the first was read.")
+    photometric = _photometric(series)
+    if photometric == "PALETTE":
+        notes.append("The file stores colours by number; the numbers were read as intensities.")
+    if photometric == "MINISWHITE":
+        notes.append("The file stores white as 0; the values were read as they are.")
+    return notes
+
+
+def _without_false_colour(letters: str, shape: tuple[int, ...], photometric: str) -> str:
+    """Name samples that are no colours (S) channels (C)."""
+    if "S" not in letters or "C" in letters:
+        return letters
+    colour = photometric in _COLOUR and shape[letters.index("S")] in (3, 4)
+    return letters if colour else letters.replace("S", "C")
+
+
+def _known_letters(letters: str, path: Path) -> tuple[str, str]:
+    """Give each dimension that the file does not name the letter it most likely has."""
+    unknown = [c for c in letters if c not in CANONICAL]
+    if not unknown:
+        return letters, ""
+    free = [c for c in "ZTC" if c not in letters][: len(unknown)]
+    if set(unknown) - set(_UNKNOWN) or len(free) < len(unknown):
+        raise InputError(
+            f"{path} has dimensions that cannot be denoised as they are ({letters}). Say what each is "
+            f"with one letter of T, C, Z, Y, X: --axes on the command line, axes= in Python."
+        )
+    chosen = iter(sorted(free, key="TCZ".index))
+    named = "".join(c if c in CANONICAL else next(chosen) for c in letters)
+    return named, (
+        f"The file does not say what its dimensions are; they were taken for {named}. "
+        "Give the axes if that is wrong."
+    )
+
+
+def _renamed(metadata: Metadata, old: str, new: str) -> Metadata:
+    """Carry sizes over to new letters, but never a length to the time axis or back."""
+    pairs = [(o, n) for o, n in zip(old, new, strict=True) if o == n or {o, n} <= set("ZYX")]
+    return Metadata(
+        {n: metadata.scale[o] for o, n in pairs if o in metadata.scale},
+        {n: metadata.units[o] for o, n in pairs if o in metadata.units},
+        metadata.channel_names,
+        metadata.parameters,
+    )
+
+
+def _stem(path: Path) -> str:
+    name = path.name
+    for ending in (".tif", ".tiff"):
+        if name.lower().endswith(ending):
+            name = name[: -len(ending)]
+    return name[:-4] if name.lower().endswith(".ome") else name
+
+
+def _gigabytes(count: int) -> str:
+    return f"{count / 2**30:.1f} GiB"

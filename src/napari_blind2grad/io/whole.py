@@ -1,0 +1,130 @@
+"""Files that are whole or not there at all, and the check for it before a long run."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import OutputError
+
+#: File endings that can be written.
+ENDINGS = (".tif", ".tiff")
+_OME_ENDINGS = (".ome.tif", ".ome.tiff")
+_OME_DTYPES = frozenset(
+    ["int8", "int16", "int32", "uint8", "uint16", "uint32", "float32", "float64"]
+)
+
+
+def is_ome(path: Path) -> bool:
+    """Whether the name of `path` asks for OME-TIFF."""
+    return path.name.lower().endswith(_OME_ENDINGS)
+
+
+def check_target(
+    path: str | os.PathLike[str],
+    *,
+    dtype: npt.DTypeLike | None = None,
+    nbytes: int = 0,
+    source: str | os.PathLike[str] | None = None,
+) -> None:
+    """Find out before a long run whether `path` can be written after it.
+
+    Parameters
+    ----------
+    path
+        The file to write.
+    dtype, nbytes
+        Type and total size of its pixels.
+    source
+        The input file.
+
+    Raises
+    ------
+    OutputError
+        If the ending is not one of :data:`ENDINGS`, the dtype does not exist in the format, the
+        folder is missing or write-protected, the disk too full, or `path` is the input file or a
+        folder.
+    """
+    path = Path(path)
+    if path.suffix.lower() not in ENDINGS:
+        raise OutputError(f"{path} must end in .ome.tif, .ome.tiff, .tif or .tiff.")
+    if dtype is not None and is_ome(path) and np.dtype(dtype).name not in _OME_DTYPES:
+        raise OutputError(
+            f"OME-TIFF has no {np.dtype(dtype).name} pixels. Choose a name that ends in .tif without "
+            ".ome, or another type such as float32."
+        )
+    check_place(path, nbytes=nbytes, source=source)
+
+
+def check_place(
+    path: Path, *, nbytes: int = 0, source: str | os.PathLike[str] | None = None
+) -> None:
+    """Raise :class:`OutputError` if a file of `nbytes` cannot be written at `path`."""
+    folder = path.resolve().parent
+    if path.is_dir():
+        raise OutputError(f"{path} is a folder. Give the name of a file in it.")
+    if not folder.is_dir():
+        raise OutputError(
+            f"The folder {folder} does not exist. Create it first, or choose another."
+        )
+    if source is not None and path.exists() and path.samefile(source):
+        raise OutputError(
+            f"{path} is the input file, which is never overwritten. Choose another name."
+        )
+    if not os.access(folder, os.W_OK) or (path.exists() and not os.access(path, os.W_OK)):
+        raise OutputError(f"There is no permission to write {path}. Choose another folder.")
+    usage = shutil.disk_usage(folder)
+    # Some network drives report no size at all.
+    if usage.total and usage.free < nbytes:
+        raise OutputError(
+            f"The disk of {folder} is full: {nbytes / 2**20:.1f} MiB are needed and "
+            f"{usage.free / 2**20:.1f} MiB are free. Free some space or choose another folder."
+        )
+
+
+@contextlib.contextmanager
+def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Give a temporary file beside `path` that takes its name once the block ends without an error.
+
+    On any error, an interrupt included, the temporary file is removed and `path` stays as it was.
+
+    Raises
+    ------
+    OutputError
+        If the operating system refuses to write.
+    """
+    # A link is followed, so that the file it points to is replaced and not the link.
+    final = Path(path).resolve()
+    temporary = final.with_name(f".{secrets.token_hex(8)}.part")
+    try:
+        # Unlike tempfile's, this file has the permissions that the user's umask asks for.
+        os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+        yield temporary
+        with temporary.open("rb+") as handle:
+            os.fsync(handle.fileno())
+        temporary.replace(final)
+    except OutputError:
+        raise
+    except OSError as error:
+        raise OutputError(f"{path} could not be written: {_reason(error, final.parent)}") from error
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def _reason(error: OSError, folder: Path) -> str:
+    # NumPy reports a short write without an error number.
+    short = error.errno is None and "requested" in str(error)
+    if short or error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "the disk is full. Free some space or choose another folder."
+    if isinstance(error, PermissionError) or error.errno == errno.EROFS:
+        return f"there is no permission to write in {folder}. Choose another folder."
+    return f"{error.strerror or error}. Choose another folder."

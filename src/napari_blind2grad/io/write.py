@@ -1,0 +1,138 @@
+"""Writing of TIFF files that are whole or not there at all."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import tifffile
+
+from .. import __version__
+from ..axes import Axes, parse_axes
+from ..dtypes import to_dtype
+from ..events import Array
+from .flavours import Facts, imagej_options, ome_options, printable, shaped_options
+from .metadata import NAMESPACE
+from .units import usable_scale, usable_units
+from .whole import check_target, is_ome, whole_file
+
+_IMAGEJ_DTYPES = frozenset(["uint8", "uint16", "float32"])
+# Beyond this a classic TIFF's 32-bit offsets do not reach; some room is left for the metadata.
+_CLASSIC_LIMIT = 2**32 - 2**25
+_OPTIONS = {"ome": ome_options, "imagej": imagej_options, "shaped": shaped_options}
+
+
+def write_image(
+    path: str | os.PathLike[str],
+    array: Array,
+    *,
+    axes: str | None = None,
+    scale: Mapping[str, float] | None = None,
+    units: Mapping[str, str] | None = None,
+    dtype: npt.DTypeLike | None = None,
+    channel_names: Sequence[str] = (),
+    description: str = "",
+    parameters: Mapping[str, Any] | None = None,
+    source: str | os.PathLike[str] | None = None,
+) -> Path:
+    """Write `array` as TIFF; an existing file is replaced only once the new one is whole.
+
+    A name that ends in ``.ome.tif`` or ``.ome.tiff`` gives OME-TIFF. Other TIFF files are ImageJ
+    hyperstacks where ImageJ knows the dtype (uint8, uint16, float32) and the size (4 GB), and else
+    plain TIFF with axes and pixel sizes in tifffile's own description. Rows, columns and colours
+    become the last dimensions, and an ImageJ hyperstack is always in TZCYXS order. Files over 4 GB
+    are BigTIFF.
+
+    Parameters
+    ----------
+    path
+        The file to write; its folder must exist.
+    array
+        The pixels.
+    axes
+        One letter of ``T C Z Y X S`` for each dimension; guessed when None.
+    scale, units
+        Pixel size and its unit by axis letter.
+    dtype
+        Type of the written pixels, by :func:`~napari_blind2grad.dtypes.to_dtype`; that of `array`
+        when None.
+    channel_names
+        One name for each channel.
+    description
+        A sentence for people.
+    parameters
+        How the image was made: any values that JSON can hold.
+    source
+        The input file, which must not be overwritten.
+
+    Returns
+    -------
+    pathlib.Path
+        The file written.
+
+    Raises
+    ------
+    OutputError
+        If the file cannot be written; nothing is left behind under its name.
+    InputError
+        If `axes` do not fit `array`.
+    """
+    path = Path(path)
+    kind = np.dtype(array.dtype if dtype is None else dtype)
+    given = parse_axes(axes, array.shape)
+    check_target(path, dtype=kind, nbytes=array.size * kind.itemsize, source=source)
+    flavour = _flavour(path, kind, given)
+    ordered, letters = _file_order(to_dtype(array, kind), given, flavour)
+    native = np.ascontiguousarray(ordered, dtype=kind.newbyteorder("="))
+    facts = Facts(
+        lengths=dict(zip(letters, native.shape, strict=True)),
+        scale=usable_scale(scale, letters),
+        units=usable_units(units, letters),
+        channel_names=tuple(printable(str(name)) for name in channel_names),
+        description=printable(description),
+        parameters=dict(parameters or {}),
+    )
+    with whole_file(path) as temporary:
+        tifffile.imwrite(
+            temporary,
+            native,
+            bigtiff=native.nbytes > _CLASSIC_LIMIT,
+            software=f"{NAMESPACE} {__version__}",
+            **_photometric(native, letters),
+            **_OPTIONS[flavour](facts),
+        )
+    return path
+
+
+def _flavour(path: Path, dtype: np.dtype[Any], axes: Axes) -> str:
+    if is_ome(path):
+        return "ome"
+    fits = math.prod(axes.shape) * dtype.itemsize <= _CLASSIC_LIMIT and dtype.name in _IMAGEJ_DTYPES
+    colour = "S" not in axes.letters or (axes.length("S") == 3 and dtype.name == "uint8")
+    return "imagej" if fits and colour else "shaped"
+
+
+def _file_order(array: Array, axes: Axes, flavour: str) -> tuple[Array, str]:
+    """Transpose to an order that the flavour can hold."""
+    stack = sorted(axes.planes, key="TZC".index) if flavour == "imagej" else axes.planes
+    letters = "".join(stack) + "YX" + ("S" if "S" in axes.letters else "")
+    return array.transpose([axes.letters.index(c) for c in letters]), letters
+
+
+def _photometric(array: Array, letters: str) -> dict[str, Any]:
+    # Left to itself tifffile takes any last dimension of 3 for colours.
+    if "S" not in letters:
+        return {"photometric": "minisblack"}
+    samples = array.shape[-1]
+    colours = 3 if samples >= 3 else 1
+    extra = ["unassalpha"] if samples > colours else None
+    return {
+        "photometric": "rgb" if colours == 3 else "minisblack",
+        "planarconfig": "contig",
+        "extrasamples": extra,
+    }

@@ -1,0 +1,258 @@
+"""The arguments of the command line; those of the method are derived from :class:`~..config.Config`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from .. import __version__
+from ..config import PRESET_HELP, PRESETS, Config, Parameter, parameters
+from ..errors import ConfigError, InputError
+
+_GROUPS = {
+    "method": "method",
+    "sampling": "masks and loss",
+    "network": "network",
+    "training": "training and prediction",
+    "run": "machine",
+}
+# These fields of Config have an option of their own making.
+_SPECIAL = ("base", "dtype")
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of all commands."""
+    parser = argparse.ArgumentParser(
+        prog="blind2grad",
+        description="Zero-shot denoising of microscopy images: a small network is trained on the very "
+        "image that it denoises.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    _add_denoise(commands)
+    _add_info(commands)
+    return parser
+
+
+def option_name(parameter: Parameter) -> str:
+    """Return the option of a parameter, such as ``--mask-rate``."""
+    return "--preset" if parameter.name == "base" else "--" + parameter.name.replace("_", "-")
+
+
+def config_from(args: argparse.Namespace) -> Config:
+    """Return the settings that the parsed `args` of ``denoise`` ask for.
+
+    Options win over ``--settings``, and both over the preset.
+
+    Raises
+    ------
+    ConfigError
+        If a value in the settings file is unknown or out of range.
+    InputError
+        If the settings file cannot be read.
+    """
+    given = {
+        p.name: getattr(args, p.name)
+        for p in parameters()
+        if p.name not in _SPECIAL and getattr(args, p.name) is not None
+    }
+    if args.dtype is not None:
+        # The engine knows two types; any other is converted from float32 when the file is written.
+        given["dtype"] = "input" if args.dtype == "input" else "float32"
+    if args.settings is not None:
+        return Config.from_dict(read_settings(args.settings)).replace(**given)
+    return Config.preset(args.preset or "fast", **given)
+
+
+def config_arguments(config: Config) -> list[str]:
+    """Return the arguments that lead to `config`: its preset and what differs from it."""
+    arguments = ["--preset", config.base]
+    kinds = {p.name: p for p in parameters()}
+    for name, value in config.changes().items():
+        option = option_name(kinds[name])
+        if kinds[name].kind is bool:
+            arguments.append(option if value else option.replace("--", "--no-", 1))
+        else:
+            arguments += [option, str(value)]
+    return arguments
+
+
+def read_settings(path: Path) -> Mapping[str, Any]:
+    """Return the settings in a JSON file, or those that made a TIFF file of ours.
+
+    Raises
+    ------
+    InputError
+        If there are none.
+    """
+    if path.suffix.lower() in (".tif", ".tiff"):
+        from ..io import read_parameters
+
+        values = read_parameters(path)
+    else:
+        try:
+            values = json.loads(path.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise InputError(f"The settings {path} cannot be read: {error.strerror}.") from error
+        except ValueError as error:
+            raise InputError(f"The settings {path} are not JSON ({error}).") from error
+    if isinstance(values, dict):
+        values = values.get("config", values)
+    if not isinstance(values, dict) or not values:
+        raise InputError(f"{path} holds no settings of blind2grad.")
+    return values
+
+
+def _add_common(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+
+
+def _add_info(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser(
+        "info",
+        help="print version, devices and presets",
+        description="Print version, devices and presets.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--parameters", action="store_true", help="print all parameters too")
+    _add_common(parser)
+
+
+def _add_denoise(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser(
+        "denoise",
+        help="denoise one TIFF or OME-TIFF file",
+        usage="%(prog)s IN [-o OUT] [--preset NAME] [options]",
+        description="Denoise one TIFF, ImageJ TIFF or OME-TIFF file: an image, a stack or a time-lapse.",
+        epilog="Ctrl-C stops and writes what is finished; a second Ctrl-C aborts. "
+        "Exit codes: 0 done, 1 failure, 2 wrong arguments, 130 interrupted.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("input", metavar="IN", type=Path, help="the noisy image")
+    parser.add_argument(
+        "-o",
+        "--output",
+        metavar="OUT",
+        type=_output,
+        help="where to write: .ome.tif gives OME-TIFF, .tif an ImageJ hyperstack; its folder must exist "
+        "(default: IN_denoised.ome.tif beside the input)",
+    )
+    start = parser.add_mutually_exclusive_group()
+    start.add_argument(
+        "--preset",
+        choices=tuple(PRESETS),
+        help="; ".join(f"{name}: {PRESET_HELP[name].rstrip('.')}" for name in PRESETS)
+        + " (default: fast)",
+    )
+    start.add_argument(
+        "--settings",
+        metavar="FILE",
+        type=Path,
+        help="start from the settings in a JSON file, or from those that an earlier result holds",
+    )
+    parser.add_argument(
+        "--axes",
+        type=_axes,
+        help="what the dimensions are, one letter of T, C, Z, Y, X and S (colour) for each, such as TZYX "
+        "(default: what the file says)",
+    )
+    parser.add_argument(
+        "--dtype",
+        type=_dtype,
+        help="type of the written pixels: input, float32 or any other integer or float type; integers "
+        "are rounded and saturated (default: input)",
+    )
+    parser.add_argument(
+        "--save-maps",
+        metavar="DIR",
+        type=Path,
+        help="also write dual mask, gradient, gradient deviation, standout gate, losses and settings "
+        "into this folder, which is created",
+    )
+    parser.add_argument("--quiet", action="store_true", help="print errors only")
+    _add_common(parser)
+    groups: dict[str, argparse._ArgumentGroup] = {
+        name: parser.add_argument_group(title) for name, title in _GROUPS.items()
+    }
+    for parameter in parameters():
+        if parameter.name not in _SPECIAL:
+            _add_parameter(groups[parameter.group], parameter)
+
+
+def _add_parameter(group: argparse._ArgumentGroup, parameter: Parameter) -> None:
+    kind: dict[str, Any]
+    if parameter.kind is bool:
+        kind = {"action": argparse.BooleanOptionalAction}
+    elif parameter.choices:
+        kind = {"choices": parameter.choices}
+    elif parameter.kind is str:
+        kind = {"metavar": "NAME"}
+    else:
+        kind = {"type": _number(parameter), "metavar": "N"}
+    text = f"{parameter.help.rstrip('.')} ({describe_values(parameter)})"
+    group.add_argument(
+        option_name(parameter), dest=parameter.name, help=text.replace("%", "%%"), **kind
+    )
+
+
+def describe_values(parameter: Parameter) -> str:
+    """Return bounds and default of a parameter in words."""
+    default = parameter.default
+    if parameter.kind is bool:
+        return f"default: {'yes' if default else 'no'}"
+    if parameter.kind is str:
+        return f"default: {default}"
+    unit = f" {parameter.unit}" if parameter.unit else ""
+    return f"{parameter.low:,g} to {parameter.high:,g}{unit}; default: {default:g}"
+
+
+def _number(parameter: Parameter) -> Callable[[str], Any]:
+    def convert(text: str) -> Any:
+        try:
+            value = int(text) if text.lstrip("+-").isdecimal() else float(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None
+        try:
+            return parameter.check(value)
+        except ConfigError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    return convert
+
+
+def _axes(text: str) -> str:
+    from ..axes import Axes
+
+    letters = text.upper()
+    try:
+        Axes(letters, (1,) * len(letters))
+    except InputError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return letters
+
+
+def _dtype(text: str) -> str:
+    import numpy as np
+
+    if text == "input":
+        return text
+    try:
+        dtype = np.dtype(text)
+    except TypeError:
+        dtype = None
+    if dtype is None or dtype.kind not in "iuf":
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not input, an integer type such as uint16 or a float type such as float32"
+        )
+    return dtype.name
+
+
+def _output(text: str) -> Path:
+    path = Path(text)
+    if path.suffix.lower() not in (".tif", ".tiff"):
+        raise argparse.ArgumentTypeError(f"{text} must end in .ome.tif, .ome.tiff, .tif or .tiff")
+    return path

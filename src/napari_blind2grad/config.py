@@ -73,7 +73,10 @@ class Parameter:
             return value
         if isinstance(value, bool) or not hasattr(value, "__float__"):
             raise ConfigError(f"{self.name} must be a number, not {value!r}.")
-        number = float(value)
+        try:
+            number = float(value)
+        except (TypeError, ValueError, OverflowError):  # arrays, 10**400
+            raise ConfigError(f"{self.name} must be one number, not {value!r:.50}.") from None
         if not math.isfinite(number):
             raise ConfigError(f"{self.name} must be a finite number, not {value!r}.")
         if self.kind is int and number != int(number):

@@ -73,7 +73,7 @@ class Axes:
         return moved.reshape([self.length(c) for c in CANONICAL]) if array.size else moved
 
     def from_canonical(self, array: npt.NDArray[_T]) -> npt.NDArray[_T]:
-        """View a ``CTZSYX`` `array` in these axes. Its S may have any length if S is not an axis here."""
+        """View a ``CTZSYX`` `array` in these axes; those absent here must have length 1 in it."""
         absent = tuple(i for i, c in enumerate(CANONICAL) if c not in self.letters)
         squeezed = array.squeeze(absent)
         present = [c for c in CANONICAL if c in self.letters]

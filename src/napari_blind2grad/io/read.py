@@ -107,9 +107,9 @@ def read_image(path: str | os.PathLike[str], axes: str | None = None) -> ImageFi
     """
     path = Path(path)
     with _opened(path) as (tiff, log):
+        _check_chain(tiff, path)
         if not tiff.series:
             raise InputError(f"{path} holds no image.")
-        _check_chain(tiff, path)
         series = tiff.series[0]
         _check_planes(series, path)
         try:

@@ -114,14 +114,19 @@ def _flavour(path: Path, dtype: np.dtype[Any], axes: Axes) -> str:
         return "ome"
     fits = math.prod(axes.shape) * dtype.itemsize <= _CLASSIC_LIMIT and dtype.name in _IMAGEJ_DTYPES
     colour = "S" not in axes.letters or (axes.length("S") == 3 and dtype.name == "uint8")
-    return "imagej" if fits and colour else "shaped"
+    # tifffile cannot read back an ImageJ stack whose rows are one pixel long.
+    wide = axes.length("X") > 1
+    return "imagej" if fits and colour and wide else "shaped"
 
 
 def _file_order(array: Array, axes: Axes, flavour: str) -> tuple[Array, str]:
     """Transpose to an order that the flavour can hold."""
     stack = sorted(axes.planes, key="TZC".index) if flavour == "imagej" else axes.planes
     letters = "".join(stack) + "YX" + ("S" if "S" in axes.letters else "")
-    return array.transpose([axes.letters.index(c) for c in letters]), letters
+    moved = array.transpose([axes.letters.index(c) for c in letters])
+    if letters.endswith("S") and moved.shape[-1] == 1:
+        return moved[..., 0], letters[:-1]  # tifffile has no way to say that one sample is a colour
+    return moved, letters
 
 
 def _photometric(array: Array, letters: str) -> dict[str, Any]:

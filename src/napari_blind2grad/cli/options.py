@@ -70,14 +70,14 @@ def config_from(args: argparse.Namespace) -> Config:
 
 def config_arguments(config: Config) -> list[str]:
     """Return the arguments that lead to `config`: its preset and what differs from it."""
-    arguments = ["--preset", config.base]
+    arguments = [f"--preset={config.base}"]
     kinds = {p.name: p for p in parameters()}
     for name, value in config.changes().items():
         option = option_name(kinds[name])
         if kinds[name].kind is bool:
             arguments.append(option if value else option.replace("--", "--no-", 1))
         else:
-            arguments += [option, str(value)]
+            arguments.append(f"{option}={value}")  # holds for values that start with a dash too
     return arguments
 
 

@@ -1,1 +1,1 @@
-"""The napari window; the only place that imports napari, Qt or magicgui."""
+"""The window in napari: the only part of the package that imports napari, Qt and magicgui."""

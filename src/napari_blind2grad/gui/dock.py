@@ -1,0 +1,501 @@
+"""The dock widget: choose an image, run, watch, steer and save."""
+
+from __future__ import annotations
+
+import weakref
+from pathlib import Path
+from typing import Any
+
+from napari.components import ViewerModel
+from napari.layers import Image
+from napari.utils.notifications import notification_manager
+from qtpy.QtCore import QEvent, QObject, QSize, Qt, Signal
+from qtpy.QtGui import QGuiApplication
+from qtpy.QtWidgets import (
+    QDockWidget,
+    QFileDialog,
+    QFrame,
+    QLabel,
+    QScrollArea,
+    QVBoxLayout,
+    QWidget,
+)
+from superqt.utils import create_worker
+
+from ..axes import Axes
+from ..config import Config
+from ..errors import Blind2GradError
+from ..events import Preview, Progress, Result, Started
+from .actions import ActionBar
+from .adapter import finest, take_snapshot
+from .choice import LayerChoice
+from .cleanup import Leash
+from .focus import looked_at
+from .form import ParameterForm
+from .inputs import InputBox
+from .legend import MaskLegend
+from .live import METADATA, LiveLayers, grid, is_live
+from .panel import RunPanel, State, duration
+from .plots import LossPlot
+from .preferences import read_preferences
+from .regions import region_slices
+from .run import Run
+from .saving import FILTER, pixel_sizes, save
+from .snippets import command_text, python_text
+from .theme import palette
+from .worker import preload_engine
+
+
+class Blind2GradWidget(QWidget):
+    """Denoise the image of a layer while watching and steering.
+
+    Parameters
+    ----------
+    viewer
+        The napari viewer.
+
+    Attributes
+    ----------
+    started, previewed
+        Signals with the run's :class:`~napari_blind2grad.events.Started` and each
+        :class:`~napari_blind2grad.events.Preview` that was shown.
+    finished
+        Signal with the :class:`~napari_blind2grad.events.Result`, once all layers show it.
+    failed
+        Signal with what went wrong, in words.
+    """
+
+    started = Signal(object)
+    previewed = Signal(object)
+    finished = Signal(object)
+    failed = Signal(str)
+
+    def __init__(self, viewer: ViewerModel, parent: QWidget | None = None) -> None:
+        self._dock: QDockWidget | None = None
+        super().__init__(parent)
+        self.viewer = viewer
+        self._run: Run | None = None
+        self._live: weakref.WeakKeyDictionary[Image, LiveLayers] = weakref.WeakKeyDictionary()
+        self._leash = Leash()
+        self._state = State.IDLE
+        self._machine = ""
+        self._build()
+        preferences = read_preferences()
+        self.form.set_config(preferences.config)
+        self.choice.set_keys(preferences.shown)
+        self._connect()
+        self._on_theme()
+        self._on_input()
+        self._preload = preload_engine()
+
+    # ------------------------------------------------------------------------- public use
+
+    def config(self) -> Config:
+        """Return the settings that the form shows."""
+        return self.form.config()
+
+    def set_config(self, config: Config) -> None:
+        """Show `config` in the form."""
+        self.form.set_config(config)
+
+    @property
+    def running(self) -> bool:
+        """Whether a run goes on."""
+        return self._run is not None
+
+    def run(self) -> None:
+        """Start a run; what stands in its way is said in the status line."""
+        if self._run is not None:
+            return
+        try:
+            layer, axes = self.input.checked()
+            parsed = Axes(axes, tuple(finest(layer).shape))
+            plane = looked_at(self.viewer, layer, parsed, {})
+            region = region_slices(self.input.region_key(), self.viewer, layer, parsed, plane)
+            snapshot = take_snapshot(layer, axes, region)
+            config = self.form.config()
+        except Blind2GradError as error:
+            self._tell_failure(str(error))
+            return
+        live = self._live.setdefault(layer, LiveLayers(self.viewer, layer))
+        live.want(self.choice.keys())
+        run = Run(self.viewer, layer, live, snapshot, config, self)
+        self._run = run
+        self._leash.hold(run.worker)
+        run.worker.want_residual = "residual" in live.wanted
+        run.started.connect(self._on_started)
+        run.progressed.connect(self._on_progress)
+        run.previewed.connect(self._on_preview)
+        run.finished.connect(self._on_finished)
+        run.failed.connect(self._tell_failure)
+        run.over.connect(self._on_over)
+        run.ended.connect(run.deleteLater)
+        layer.events.data.connect(self._on_input_replaced)
+        self.plot.clear()
+        self.legend.clear()
+        self.noise.clear()
+        self.panel.clear_progress()
+        self._set_state(State.RUNNING)
+        self.panel.show_status("Getting ready: loading PyTorch and reading the image…")
+        run.start()
+
+    def pause(self) -> None:
+        """Hold the run, or go on with it."""
+        if self._run is None:
+            return
+        worker = self._run.worker
+        if worker.paused:
+            worker.resume()
+            self._set_state(State.RUNNING)
+        else:
+            worker.pause()
+            self._set_state(State.PAUSED)
+            self.panel.show_status("Paused. Resume to go on, or stop and keep what there is.")
+
+    def stop(self) -> None:
+        """End the training and keep the result."""
+        if self._run is not None:
+            self._set_state(State.ENDING)
+            self.panel.show_status("Stopping: making the image from what has been learnt…")
+            self._run.stop()
+
+    def cancel(self, reason: str = "") -> None:
+        """End the run at once; layers stay as they are. `reason` is told, if there is one."""
+        if self._run is not None:
+            self._run.cancel(reason)
+
+    def apply_to_stack(self) -> None:
+        """Run the present settings on the whole image."""
+        self.input.choose_region("whole")
+        self.run()
+
+    def save(self, path: str | Path) -> None:
+        """Write the denoised image of the chosen input to `path`, in the background."""
+        layer = self._denoised()
+        if layer is None:
+            self._tell_failure("There is nothing to save yet: run first.")
+            return
+        source = self.input.layer()
+        axes = layer.metadata[METADATA].get("axes", self.input.axes.text())
+        worker = create_worker(
+            save,
+            Path(path),
+            layer.data,
+            axes,
+            pixel_sizes(layer, axes),
+            layer.metadata[METADATA],
+            source.source.path if source is not None else None,
+            _ignore_errors=True,
+        )
+        worker.returned.connect(self._on_saved)
+        worker.errored.connect(self._on_save_error)
+        self.panel.show_status(f"Saving {path}…")
+        worker.start()
+
+    def python(self) -> str:
+        """Return Python that does what a run on the whole image would do."""
+        return python_text(self.form.config(), **self._origin())
+
+    def command(self) -> str:
+        """Return the command line that does what a run on the whole image would do."""
+        return command_text(self.form.config(), **self._origin())
+
+    # ----------------------------------------------------------------------------- layout
+
+    def sizeHint(self) -> QSize:  # noqa: N802 (Qt's name)
+        """Return a size at which nothing is cut off."""
+        return QSize(360, 800)
+
+    def _build(self) -> None:
+        content = QWidget(self)
+        self.input = InputBox(self.viewer, content)
+        self.form = ParameterForm(content)
+        self.choice = LayerChoice(content)
+        self.panel = RunPanel(content)
+        self.plot = LossPlot(content)
+        self.noise = QLabel(content)
+        self.noise.setObjectName("noise")
+        self.noise.setWordWrap(True)
+        self.legend = MaskLegend(content)
+        self.action_bar = ActionBar(content)
+        layout = QVBoxLayout(content)
+        layout.setContentsMargins(6, 6, 6, 6)
+        layout.setSpacing(8)
+        for part in (
+            self.input,
+            self.form,
+            _line(content),
+            self.choice,
+            _line(content),
+            self.panel,
+            self.plot,
+            self.noise,
+            self.legend,
+            _line(content),
+            self.action_bar,
+        ):
+            layout.addWidget(part)
+        layout.addStretch(1)
+        area = QScrollArea(self)
+        area.setWidget(content)
+        area.setWidgetResizable(True)
+        area.setFrameShape(QFrame.Shape.NoFrame)
+        area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(0, 0, 0, 0)
+        outer.addWidget(area)
+
+    def _connect(self) -> None:
+        self.input.changed.connect(self._on_input)
+        self.form.changed.connect(self._on_config)
+        self.choice.changed.connect(self._on_choice)
+        self.choice.side_by_side.connect(self._on_side_by_side)
+        self.panel.run_clicked.connect(self.run)
+        self.panel.pause_clicked.connect(self.pause)
+        self.panel.stop_clicked.connect(self.stop)
+        self.action_bar.apply_clicked.connect(self.apply_to_stack)
+        self.action_bar.save_clicked.connect(self._on_save)
+        self.action_bar.copy_python_clicked.connect(
+            lambda: self._copy(self.python(), "Python code")
+        )
+        self.action_bar.copy_command_clicked.connect(
+            lambda: self._copy(self.command(), "command line")
+        )
+        layers = self.viewer.layers.events
+        for layer in self.viewer.layers:
+            self._leash.connect(layer.events.name, self._on_layers)
+        for emitter, slot in (
+            (layers.inserted, self._on_inserted),
+            (layers.removed, self._on_removed),
+            (layers.reordered, self._on_layers),
+            (self.viewer.layers.selection.events.active, self._on_active),
+            (self.viewer.events.theme, self._on_theme),
+        ):
+            self._leash.connect(emitter, slot)
+        # Not a method of ours: when Qt deletes this widget, only the leash is still whole.
+        self.destroyed.connect(self._leash.let_go)
+
+    # ---------------------------------------------------------------------------- helpers
+
+    def _set_state(self, state: State) -> None:
+        self._state = state
+        idle = state is State.IDLE
+        self.panel.set_state(state)
+        self.input.set_locked(not idle)
+        self.form.set_locked(not idle)
+        self.action_bar.enable(
+            apply=idle and self.input.region_key() != "whole",
+            save=idle and self._denoised() is not None,
+        )
+
+    def _denoised(self) -> Image | None:
+        source = self.input.layer()
+        live = self._live.get(source) if source is not None else None
+        layer = live.layer("denoised") if live is not None else None
+        return layer if isinstance(layer, Image) else None
+
+    def _origin(self) -> dict[str, Any]:
+        layer = self.input.layer()
+        name, path = ("image", None) if layer is None else (layer.name, layer.source.path)
+        return {"name": name, "path": path, "axes": self.input.axes.text() or "YX"}
+
+    def _copy(self, text: str, what: str) -> None:
+        QGuiApplication.clipboard().setText(text)
+        self.panel.show_status(f"Copied the {what}.")
+
+    def _tell_failure(self, text: str) -> None:
+        self.panel.show_status(text, error=True)
+        self.failed.emit(text)
+
+    def _describe_input(self) -> tuple[str, bool]:
+        """What is chosen, in words, and whether that is a complaint."""
+        try:
+            layer, axes = self.input.checked()
+        except Blind2GradError as error:
+            return str(error), True
+        data = finest(layer)
+        sizes = " × ".join(f"{n} {c}" for c, n in zip(axes, data.shape, strict=True))
+        return f"Ready: {sizes}, {data.dtype}.", False
+
+    # ------------------------------------------------------------------ when the dock closes
+
+    def changeEvent(self, event: QEvent) -> None:  # noqa: N802 (Qt's name)
+        """Notice being put into a dock, and taken out of it."""
+        super().changeEvent(event)
+        if event.type() != QEvent.Type.ParentChange:
+            return
+        ancestor = self.parentWidget()
+        while ancestor is not None and not isinstance(ancestor, QDockWidget):
+            ancestor = ancestor.parentWidget()
+        if ancestor is not None and ancestor is not self._dock:
+            ancestor.installEventFilter(self)
+        elif ancestor is None and self._dock is not None:
+            self.cancel()  # napari takes the widget out when the dock is closed
+        self._dock = ancestor
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802 (Qt's name)
+        """End the run when the dock is closed or hidden by its title bar."""
+        if event.type() == QEvent.Type.Close and watched is self._dock:
+            self.cancel()
+        return super().eventFilter(watched, event)
+
+    # --------------------------------------------------------------- what the user changes
+
+    def _on_input(self) -> None:
+        """Another layer, other axes or another region."""
+        if self._run is not None:
+            return
+        text, complaint = self._describe_input()
+        self.panel.show_status(text, error=complaint)
+        layer = self.input.layer()
+        limits = layer.contrast_limits if layer is not None and not layer.rgb else None
+        self.form.set_scale([limits[1] - limits[0]] if limits else [])
+        self._set_state(State.IDLE)
+
+    def _on_config(self, config: Config) -> None:
+        if self._run is not None:
+            self._run.send(config)
+
+    def _on_choice(self, keys: set[str]) -> None:
+        source = self._run.source if self._run is not None else self.input.layer()
+        live = self._live.get(source) if source is not None else None
+        if live is None:
+            return
+        live.want(keys)
+        if self._run is not None:
+            self._run.worker.want_residual = "residual" in keys
+        else:
+            self._catch_up(live)
+
+    def _catch_up(self, live: LiveLayers) -> None:
+        """Make the layers that were ticked after the run."""
+        if "residual" in live.wanted and live.needs_residual():
+            worker = create_worker(live.make_residual, _ignore_errors=True)
+            worker.returned.connect(self._on_residual)
+            worker.start()
+        while live.step():
+            pass
+
+    def _on_residual(self, _: object) -> None:
+        source = self.input.layer()
+        if source in self._live:
+            self._catch_up(self._live[source])
+
+    def _on_side_by_side(self, on: bool) -> None:
+        grid(self.viewer).enabled = on
+        for live in self._live.values():
+            live.show_all(on)
+
+    def _on_save(self) -> None:
+        layer = self._denoised()
+        if layer is None:
+            return
+        source = self.input.layer()
+        folder = Path(source.source.path).parent if source and source.source.path else Path.home()
+        name = layer.name.replace("/", "_").replace("\\", "_")
+        path, _ = QFileDialog.getSaveFileName(
+            self, "Save the denoised image", str(folder / f"{name}.ome.tif"), FILTER
+        )
+        if path:
+            self.save(path)
+
+    # ------------------------------------------------------------------ what the viewer does
+
+    def _on_layers(self) -> None:
+        self.input.update_layers()
+
+    def _on_inserted(self, event: Any) -> None:
+        if not is_live(event.value):
+            self._leash.connect(event.value.events.name, self._on_layers)
+            self.input.update_layers()
+
+    def _on_removed(self, event: Any) -> None:
+        if self._run is not None and event.value is self._run.source:
+            name = self._run.snapshot.name
+            self.cancel(f"“{name}” was removed, so the run ended. Layers made so far are kept.")
+        self.input.update_layers()
+
+    def _on_input_replaced(self) -> None:
+        if self._run is not None and finest(self._run.source) is not self._run.snapshot.data:
+            name = self._run.snapshot.name
+            self.cancel(
+                f"The data of “{name}” were replaced, so the run ended. Layers made so far are kept; "
+                "run again for the new data."
+            )
+
+    def _on_active(self) -> None:
+        if self.input.layer() is None:
+            self._on_input()
+
+    def _on_theme(self) -> None:
+        colours = palette(self.viewer)
+        self.panel.set_palette(colours)
+        self.plot.set_palette(colours)
+
+    # --------------------------------------------------------------------- what the run tells
+
+    def _on_started(self, event: Started) -> None:
+        self.form.set_scale(event.scale, exact=True)
+        values = ", ".join(f"{sigma:.3g}" for sigma in event.noise)
+        lines = [f"Noise σ ≈ {values} (image units)", *event.notes]
+        self.noise.setText("\n".join(lines))
+        self._machine = f"{event.device}, {event.precision}"
+        self.panel.show_status(f"Training on {self._machine}…")
+        self.started.emit(event)
+
+    def _on_progress(self, event: Progress) -> None:
+        self.panel.show_progress(event)
+        self.plot.add(event)
+        if self._state is not State.RUNNING:
+            return
+        if event.phase == "predict":
+            self.panel.show_status(f"Denoising plane by plane on {self._machine}…")
+            return
+        network = f", network {event.network} of {event.networks}" if event.networks > 1 else ""
+        self.panel.show_status(
+            f"Training on {self._machine}: step {event.iteration} of {event.iterations}, "
+            f"cycle {event.cycle} of {event.cycles}{network}."
+        )
+
+    def _on_preview(self, event: Preview) -> None:
+        mask = event.maps.get("dual_mask")
+        if mask is not None:
+            self.legend.show_mask(mask)
+        self.previewed.emit(event)
+
+    def _on_finished(self, result: Result) -> None:
+        self.plot.draw()
+        self.panel.progress.setValue(1000)
+        self.panel.progress.setFormat("done")
+        took = f"{duration(result.seconds)} on {result.device}"
+        if result.stopped:
+            text = f"Stopped after {result.iterations} steps and kept ({took})."
+        else:
+            text = f"Done in {took}."
+        self.panel.show_status(text)
+        self.finished.emit(result)
+
+    def _on_over(self) -> None:
+        """The run goes on no more, for whatever reason; how it ended is told next."""
+        assert self._run is not None
+        self._run.source.events.data.disconnect(self._on_input_replaced)
+        self._run = None
+        self.panel.show_status("Ended. Layers made so far are kept.")
+        self._set_state(State.IDLE)
+
+    def _on_saved(self, path: Path) -> None:
+        self.panel.show_status(f"Saved {path}.")
+
+    def _on_save_error(self, error: Exception) -> None:
+        if isinstance(error, Blind2GradError):
+            self._tell_failure(str(error))
+            return
+        self._tell_failure(f"An unexpected error kept the image from being saved: {error!r}.")
+        notification_manager.receive_error(type(error), error, error.__traceback__)
+
+
+def _line(parent: QWidget) -> QFrame:
+    line = QFrame(parent)
+    line.setFrameShape(QFrame.Shape.HLine)
+    line.setFrameShadow(QFrame.Shadow.Plain)
+    return line

@@ -1,0 +1,231 @@
+"""The live layers beside the input: made once, then redrawn in place."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from napari.components import ViewerModel
+from napari.layers import Image, Labels, Layer
+
+from .adapter import Snapshot
+from .arrays import LiveArrays
+from .roles import ROLES, Role
+from .theme import mask_colormap
+
+#: Key of ``layer.metadata`` that holds what made a layer.
+METADATA = "blind2grad"
+
+#: Roles whose contrast limits come from the first preview that shows anything.
+_MEASURED = frozenset({"gradient", "gradient_deviation", "residual"})
+
+
+def is_live(layer: Layer) -> bool:
+    """Whether `layer` was made by a run."""
+    return METADATA in layer.metadata
+
+
+def grid(viewer: ViewerModel) -> Any:
+    """Return the viewer's grid model, which moved in napari 0.9."""
+    canvas = getattr(viewer, "canvas", None)
+    return viewer.grid if canvas is None else canvas.grid
+
+
+@dataclass
+class _Entry:
+    """One layer, the name we asked for, the name napari gave it, and the array it shows."""
+
+    layer: weakref.ref[Layer]
+    asked: str
+    given: str
+    array: np.ndarray
+
+
+class LiveLayers:
+    """The layers of the runs on one input.
+
+    Parameters
+    ----------
+    viewer
+        Where they are shown.
+    source
+        The input layer.
+    """
+
+    def __init__(self, viewer: ViewerModel, source: Image) -> None:
+        self._viewer = viewer
+        self._source = weakref.ref(source)
+        self._entries: dict[str, _Entry] = {}
+        self._limits: dict[str, tuple[float, float]] = {}
+        self._record: dict[str, Any] = {}
+        self._finished = False
+        self._snapshot: Snapshot | None = None
+        self._arrays: LiveArrays | None = None
+        self.wanted: set[str] = set()
+
+    def begin(self, snapshot: Snapshot, arrays: LiveArrays) -> None:
+        """Show the arrays of a new run, in the layers of the last one where they are still there."""
+        self._snapshot = snapshot
+        self._arrays = arrays
+        self._limits = {}
+        self._record = {"finished": False}
+        self._finished = False
+        # Let go of what the user renamed, and of what the new arrays do not fit into.
+        self._entries = {
+            role.key: self._entries[role.key]
+            for role in ROLES
+            if (layer := self.layer(role.key)) is not None
+            and self._entries[role.key].asked == self._name(role)
+            and layer.ndim == len(snapshot.scale)
+        }
+
+    def want(self, keys: set[str]) -> None:
+        """Choose which layers there are. Those that went out of favour are removed at once."""
+        for key in self.wanted - keys:
+            if (layer := self.layer(key)) is not None:
+                self._viewer.layers.remove(layer)
+        self.wanted = set(keys)
+
+    def layer(self, key: str) -> Layer | None:
+        """Return the layer of the role `key`, if it exists and still bears the name that we gave it."""
+        entry = self._entries.get(key)
+        layer = entry.layer() if entry is not None else None
+        if entry is None or layer not in self._viewer.layers or layer.name != entry.given:
+            return None
+        return layer
+
+    def note_limits(self, index: Mapping[str, int]) -> None:
+        """Take contrast limits from the plane at `index` if it is the first that shows anything."""
+        if self._arrays is None:
+            return
+        for role in ROLES:
+            array = self._arrays.get(role.key)
+            if role.key not in _MEASURED or role.key in self._limits or array is None:
+                continue
+            plane = array[self._arrays.map_axes.plane_slices(index)]
+            step = max(1, min(plane.shape) // 256)  # plenty, and does not hold up the window
+            high = float(np.percentile(np.abs(plane[::step, ::step]), 99.5))
+            if high > 0:
+                self._limits[role.key] = (-high if role.symmetric else 0.0, high)
+
+    def step(self) -> bool:
+        """Make, or give its new array to, one layer. Return whether there was anything to do."""
+        if self._arrays is None or self._source() is None:
+            return False
+        for role in reversed(ROLES):
+            array = self._arrays.get(role.key)
+            if role.key not in self.wanted or array is None:
+                continue
+            layer = self.layer(role.key)
+            if layer is None and self._has_limits(role):
+                self._make(role, array)
+                return True
+            if layer is not None and self._entries[role.key].array is not array:
+                self._exchange(role, layer, array)
+                return True
+        return False
+
+    def refresh(self) -> None:
+        """Redraw the visible layers: the displayed plane of their arrays has changed."""
+        for key in self.wanted:
+            layer = self.layer(key)
+            if layer is not None and layer.visible:
+                layer.refresh(thumbnail=False, extent=False, highlight=False)
+
+    def finish(self, record: Mapping[str, Any]) -> None:
+        """Store in every layer what made it; :meth:`step` until nothing is left to do follows."""
+        self._record = dict(record)
+        self._finished = True
+        for key in self.wanted:
+            if (layer := self.layer(key)) is not None:
+                layer.metadata[METADATA] = self._record
+
+    def show_all(self, visible: bool) -> None:
+        """Show or hide every live layer but the denoised image, which is always shown."""
+        for key in self.wanted:
+            if (layer := self.layer(key)) is not None:
+                layer.visible = visible or key == "denoised"
+
+    def needs_residual(self) -> bool:
+        """Whether there was a run, but one that kept no residual."""
+        return self._arrays is not None and self._arrays.residual is None
+
+    def make_residual(self) -> None:
+        """Compute the residual of a finished run; meant for a worker thread."""
+        if self._arrays is not None:
+            self._arrays.make_residual()
+
+    # ------------------------------------------------------------------------- one layer
+
+    def _has_limits(self, role: Role) -> bool:
+        """Whether the contrast limits are known; after a run no preview will bring them any more."""
+        if role.key in _MEASURED and role.key not in self._limits and self._finished:
+            assert self._arrays is not None
+            axes = self._arrays.map_axes
+            self.note_limits({letter: axes.length(letter) // 2 for letter in axes.planes})
+            self._limits.setdefault(role.key, (-1.0 if role.symmetric else 0.0, 1.0))
+        return role.key not in _MEASURED or role.key in self._limits
+
+    def _name(self, role: Role) -> str:
+        assert self._snapshot is not None
+        return f"{self._snapshot.name} {role.suffix}"
+
+    def _exchange(self, role: Role, layer: Layer, array: np.ndarray) -> None:
+        assert self._snapshot is not None
+        self._entries[role.key].array = array
+        layer.data = array
+        layer.metadata[METADATA] = self._record
+        placement = self._snapshot.placement()
+        if not np.allclose(layer.translate, placement["translate"]):
+            layer.translate = placement["translate"]
+
+    def _make(self, role: Role, array: np.ndarray) -> None:
+        assert self._snapshot is not None
+        options = {
+            "name": self._name(role),
+            "metadata": {METADATA: self._record},
+            "visible": role.key == "denoised" or grid(self._viewer).enabled,
+            **self._snapshot.placement(),
+        }
+        layer = self._labels(array, options) if role.key == "dual_mask" else None
+        layer = layer or self._image(role, array, options)
+        self._insert(role, layer)
+        self._entries[role.key] = _Entry(weakref.ref(layer), options["name"], layer.name, array)
+
+    def _labels(self, array: np.ndarray, options: dict[str, Any]) -> Labels:
+        return Labels(array, colormap=mask_colormap(), opacity=0.8, **options)
+
+    def _image(self, role: Role, array: np.ndarray, options: dict[str, Any]) -> Image:
+        source = self._source()
+        assert source is not None
+        if role.key != "denoised":
+            limits = self._limits.get(role.key, (0.0, 1.0))
+            return Image(
+                array, rgb=False, colormap=role.colormap, contrast_limits=limits, **options
+            )
+        if source.rgb:
+            return Image(array, rgb=True, **options)
+        layer = Image(
+            array,
+            rgb=False,
+            colormap=source.colormap,
+            gamma=source.gamma,
+            contrast_limits=source.contrast_limits,
+            **options,
+        )
+        layer.contrast_limits_range = source.contrast_limits_range
+        return layer
+
+    def _insert(self, role: Role, layer: Layer) -> None:
+        """Put `layer` above the input and the roles that lie below it, and leave the selection alone."""
+        layers = self._viewer.layers
+        below = [self._source(), *(self.layer(r.key) for r in ROLES[: ROLES.index(role)])]
+        index = 1 + max(layers.index(other) for other in below if other in layers)
+        selected, active = set(layers.selection), layers.selection.active
+        layers.insert(index, layer)
+        layers.selection.active = active
+        layers.selection.update(selected)
+        layers.selection.intersection_update(selected)

@@ -1,0 +1,95 @@
+"""The loss plot."""
+
+from __future__ import annotations
+
+import math
+import time
+
+import numpy as np
+import pyqtgraph as pg
+from qtpy.QtGui import QColor
+from qtpy.QtWidgets import QVBoxLayout, QWidget
+
+from ..events import Progress
+from .theme import CURVE_COLOURS, Palette
+
+#: What the legend calls the curves.
+_NAMES = {"loss": "loss", "content": "content d_c", "deviation": "deviation d_g"}
+#: Points kept for each curve; beyond that, every other one is dropped.
+_POINTS = 2000
+#: Shortest time between two redraws, in seconds.
+_INTERVAL = 0.25
+
+
+class LossPlot(QWidget):
+    """Curves of loss, content and deviation over the training steps, on a logarithmic axis.
+
+    Parameters
+    ----------
+    parent
+        Qt parent.
+    """
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("loss_plot")
+        self.setFixedHeight(150)
+        self.setToolTip("Mean loss since the last point, and its two parts over the hidden pixels")
+        self._steps: list[int] = []
+        self._values: dict[str, list[float]] = {name: [] for name in _NAMES}
+        self._drawn = 0.0
+        self._plot = pg.PlotWidget(self, enableMenu=False)
+        self._plot.setMouseEnabled(x=False, y=False)
+        self._plot.hideButtons()
+        self._plot.setLogMode(y=True)
+        self._legend = self._plot.addLegend(offset=(-1, 1), horSpacing=8, verSpacing=-6)
+        self._curves = {
+            name: self._plot.plot(name=label, pen=pg.mkPen(CURVE_COLOURS[name], width=1.5))
+            for name, label in _NAMES.items()
+        }
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self._plot)
+
+    def clear(self) -> None:
+        """Begin a new run."""
+        self._steps.clear()
+        for values in self._values.values():
+            values.clear()
+        self.draw()
+
+    def add(self, event: Progress) -> None:
+        """Add one point; redraws at most four times a second."""
+        if not math.isfinite(event.loss) or (self._steps and event.iteration <= self._steps[-1]):
+            return
+        self._steps.append(event.iteration)
+        for name, values in self._values.items():
+            values.append(getattr(event, name))
+        if len(self._steps) > _POINTS:
+            del self._steps[1::2]
+            for values in self._values.values():
+                del values[1::2]
+        if time.monotonic() - self._drawn >= _INTERVAL:
+            self.draw()
+
+    def draw(self) -> None:
+        """Draw all points."""
+        self._drawn = time.monotonic()
+        steps = np.array(self._steps, float)
+        for name, curve in self._curves.items():
+            values = np.array(self._values[name], float)
+            # A logarithmic axis has no place for 0, the deviation's value before it is switched on.
+            shown = np.isfinite(values) & (values > 0)
+            curve.setData(steps[shown], values[shown])
+
+    def set_palette(self, palette: Palette) -> None:
+        """Take on the colours of napari's theme."""
+        self._plot.setBackground(palette.background)
+        text = QColor(palette.text)
+        for side in ("left", "bottom"):
+            axis = self._plot.getAxis(side)
+            axis.setTextPen(text)
+            axis.setPen(QColor(palette.raised))
+        self._legend.setLabelTextColor(text)
+        for _, label in self._legend.items:
+            label.setText(label.text, color=text)

@@ -1,0 +1,248 @@
+"""A run as the window sees it: events in from the worker, at most ten updates a second out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from napari.components import ViewerModel
+from napari.layers import Image
+from napari.utils.notifications import notification_manager
+from napari.utils.progress import progress
+from qtpy.QtCore import QObject, QTimer, Signal, Slot
+
+from .. import __version__
+from ..config import Config
+from ..errors import Blind2GradError
+from ..events import Event, Preview, Progress, Result, Started
+from .adapter import Snapshot
+from .focus import looked_at
+from .live import LiveLayers
+from .worker import DenoiseWorker
+
+#: Time between updates of the window, in milliseconds. Events in between are merged.
+TICK = 100
+
+
+class Run(QObject):
+    """Own one worker, merge its events and keep the live layers up to date.
+
+    Each run is an object of its own, so that nothing that a former worker still sends can be taken for
+    news of the present one.
+
+    Parameters
+    ----------
+    viewer, source, live
+        Where things are shown, the input layer and its live layers.
+    snapshot, config
+        What to denoise, and how.
+    parent
+        Qt parent.
+    """
+
+    started = Signal(object)  # Started
+    progressed = Signal(object)  # Progress
+    previewed = Signal(object)  # Preview
+    finished = Signal(object)  # Result, once all layers show it
+    failed = Signal(str)  # why it ended, in words
+    over = Signal()  # it goes on no more; comes before `finished` and `failed`
+    ended = Signal()  # the thread is gone; the last signal, after every kind of end
+
+    def __init__(
+        self,
+        viewer: ViewerModel,
+        source: Image,
+        live: LiveLayers,
+        snapshot: Snapshot,
+        config: Config,
+        parent: QObject,
+    ) -> None:
+        super().__init__(parent)
+        self._viewer = viewer
+        self.source = source
+        self.live = live
+        self.snapshot = snapshot
+        self.config = config
+        self._offset = snapshot.offset
+        self._plane: Mapping[str, int] = {}
+        self._latest: Progress | None = None
+        self._previews: dict[tuple[tuple[str, int], ...], Preview] = {}
+        self._result: Result | None = None
+        self._over = False
+        self._thread_gone = False
+        self._bar: progress | None = None
+        self.worker = DenoiseWorker(snapshot, config)
+        self.worker.yielded.connect(self._on_event)
+        self.worker.errored.connect(self._on_error)
+        self.worker.finished.connect(self._on_worker_finished)
+        self._timer = QTimer(self)
+        self._timer.setInterval(TICK)
+        self._timer.timeout.connect(self._on_tick)
+
+    # --------------------------------------------------------------------------- control
+
+    def start(self) -> None:
+        """Start the worker."""
+        self.look()
+        self._open_bar()
+        self._viewer.dims.events.point.connect(self.look)
+        self._viewer.dims.events.ndisplay.connect(self.look)
+        self._timer.start()
+        self.worker.start()
+
+    @property
+    def running(self) -> bool:
+        """Whether the run still goes on."""
+        return not self._over
+
+    @property
+    def plane(self) -> Mapping[str, int]:
+        """The plane being looked at, by axis letter, in the coordinates of the region."""
+        return self.worker.focus
+
+    def look(self) -> None:
+        """Tell the worker which plane is being looked at."""
+        self._plane = looked_at(self._viewer, self.source, self.snapshot.axes, self._plane)
+        lengths = dict(zip(self.snapshot.axes.letters, self.snapshot.shape, strict=True))
+        self.worker.focus = {
+            letter: min(max(index - self._offset[letter], 0), lengths[letter] - 1)
+            for letter, index in self._plane.items()
+        }
+
+    def send(self, config: Config) -> None:
+        """Change live parameters."""
+        self.config = config
+        self.worker.send(config)
+
+    def stop(self) -> None:
+        """End the training and keep the result."""
+        self.worker.stop()
+
+    def cancel(self, reason: str = "") -> None:
+        """End at once and keep the layers as they are; tell `reason`, if there is one."""
+        if self._over:
+            return
+        self.worker.quit()
+        self._close(reason)
+
+    # ------------------------------------------------------------------------ the worker
+
+    @Slot(object)
+    def _on_event(self, event: Event) -> None:
+        if self._over:
+            return
+        if isinstance(event, Progress):
+            self._latest = event
+        elif isinstance(event, Preview):
+            key = tuple(sorted(event.index.items()))
+            self._previews.pop(key, None)  # the newest comes last
+            self._previews[key] = event
+        elif isinstance(event, Started):
+            assert self.worker.arrays is not None
+            self.live.begin(self.snapshot, self.worker.arrays)
+            self.started.emit(event)
+        else:
+            self._result = event
+            self._flush()
+            self.live.finish(_record(event))
+            # Exchanging an array takes a turn of the event loop each; nothing else is to come.
+            self._timer.setInterval(TICK // 4)
+
+    @Slot(object)
+    def _on_error(self, error: Exception) -> None:
+        if self._over:
+            return
+        if isinstance(error, Blind2GradError):
+            self._close(str(error))
+            return
+        self._close(f"An unexpected error ended the run: {error!r}. Please report it.")
+        notification_manager.receive_error(type(error), error, error.__traceback__)
+
+    @Slot()
+    def _on_worker_finished(self) -> None:
+        self._thread_gone = True
+        if self._result is None:  # else the layers are still to be brought up to date
+            self._close()
+        if self._over:
+            self.ended.emit()
+
+    # ------------------------------------------------------------------------ the window
+
+    def _on_tick(self) -> None:
+        self._flush()
+        if self.live.step() or self._result is None:
+            return
+        result = self._result
+        self._close()
+        self.finished.emit(result)
+        if self._thread_gone:
+            self.ended.emit()
+
+    def _flush(self) -> None:
+        """Pass on what came since the last tick."""
+        if self._latest is not None:
+            latest, self._latest = self._latest, None
+            self._move_bar(latest)
+            self.progressed.emit(latest)
+        if self._previews:
+            previews, self._previews = list(self._previews.values()), {}
+            if any(self._is_shown(preview.index) for preview in previews):
+                self.live.refresh()
+            self.live.note_limits(previews[-1].index)
+            for preview in previews:
+                self.previewed.emit(preview)
+
+    def _is_shown(self, index: Mapping[str, int]) -> bool:
+        if self._viewer.dims.ndisplay == 3:
+            return True
+        return all(self.plane.get(letter, i) == i for letter, i in index.items())
+
+    def _close(self, reason: str = "") -> None:
+        """End this run for the window; the worker may take a moment longer."""
+        if self._over:
+            return
+        self._over = True
+        self._timer.stop()
+        self._viewer.dims.events.point.disconnect(self.look)
+        self._viewer.dims.events.ndisplay.disconnect(self.look)
+        self._close_bar()
+        if self._result is None:
+            self.live.finish({"config": self.config.to_dict(), "finished": False})
+        self.over.emit()
+        if reason:
+            self.failed.emit(reason)
+
+    # ----------------------------------------------------------- napari's activity dock
+
+    def _open_bar(self) -> None:
+        # napari's bars also print to a terminal, which a window has no use for.
+        self._null = Path(os.devnull).open("w", encoding="utf-8")
+        self._bar = progress(total=100, desc=f"Denoising {self.snapshot.name}", file=self._null)
+
+    def _move_bar(self, event: Progress) -> None:
+        if self._bar is not None:
+            self._bar.update(max(0, int(100 * event.fraction) - self._bar.n))
+
+    def _close_bar(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
+            self._null.close()
+            self._bar = None
+
+
+def _record(result: Result) -> dict[str, Any]:
+    """What the layers' metadata say about how they were made."""
+    return {
+        "version": result.version or __version__,
+        "config": result.config.to_dict(),
+        "axes": result.axes,
+        "seed": result.seed,
+        "device": result.device,
+        "seconds": result.seconds,
+        "iterations": result.iterations,
+        "stopped": result.stopped,
+        "finished": True,
+        "losses": {name: values.tolist() for name, values in result.losses.items()},
+    }

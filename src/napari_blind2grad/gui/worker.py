@@ -1,0 +1,172 @@
+"""One run of the engine in a thread of napari's pool, and the plain attributes that steer it."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Generator, Mapping
+from contextlib import closing, suppress
+from typing import Any
+
+import numpy as np
+from napari.qt.threading import WorkerBase, WorkerBaseSignals
+from qtpy.QtCore import Signal
+
+from ..config import Config
+from ..errors import EngineError, translated
+from ..events import Event, Preview, Result, Started
+from .adapter import Snapshot
+from .arrays import LiveArrays
+
+Engine = Callable[..., Generator[Event, Config | None, None]]
+
+
+def load_engine() -> Engine:
+    """Import the engine, and PyTorch with it; takes seconds the first time.
+
+    Raises
+    ------
+    EngineError
+        If PyTorch is missing or cannot be loaded.
+    """
+    try:
+        from ..engine.run import denoise_iter
+    except (ImportError, OSError) as error:
+        raise EngineError(
+            f"PyTorch could not be loaded ({error}). Install it again with: pip install torch"
+        ) from error
+    return denoise_iter
+
+
+def preload_engine() -> threading.Thread:
+    """Begin to load the engine in the background, so that the first run need not wait for it."""
+
+    def load() -> None:
+        with suppress(EngineError):  # the run will say so
+            load_engine()
+
+    # Not a daemon: Python must not tear itself down in the middle of loading PyTorch's libraries.
+    thread = threading.Thread(target=load, name="blind2grad-preload")
+    thread.start()
+    return thread
+
+
+class WorkerSignals(WorkerBaseSignals):
+    """Signals of :class:`DenoiseWorker`."""
+
+    yielded = Signal(object)  # an Event of the engine
+
+
+class DenoiseWorker(WorkerBase):
+    """Drive :func:`denoise_iter` in a worker thread.
+
+    superqt's own generator worker swallows a ``RuntimeError``, never closes its generator, and loses a
+    resume that comes before the pause took effect; hence this subclass of the base that it offers for
+    such cases. napari still knows the worker and ends it when the application quits.
+
+    Parameters
+    ----------
+    snapshot
+        The input.
+    config
+        Settings at the start.
+    """
+
+    yielded: Any
+
+    def __init__(self, snapshot: Snapshot, config: Config) -> None:
+        super().__init__(SignalsClass=WorkerSignals)
+        self.snapshot = snapshot
+        self.config = config
+        #: Where the user looks, by axis letter of the region; replaced as a whole, never mutated.
+        self.focus: Mapping[str, int] = {}
+        #: Whether the residual layer is wanted.
+        self.want_residual = False
+        #: Made when the run has started.
+        self.arrays: LiveArrays | None = None
+        self._changes: deque[Config] = deque(maxlen=1)  # only the newest counts
+        self._stop = False
+        self._running_or_ending = threading.Event()
+        self._running_or_ending.set()
+
+    # ------------------------------------------------------------- called from the GUI thread
+
+    def send(self, config: Config) -> None:
+        """Hand changed live parameters to the engine; it takes them up with its next step."""
+        self._changes.append(config)
+
+    def pause(self) -> None:
+        """Hold the run after its current step."""
+        if not (self._stop or self.abort_requested):
+            self._running_or_ending.clear()
+
+    def resume(self) -> None:
+        """Go on after :meth:`pause`."""
+        self._running_or_ending.set()
+
+    @property
+    def paused(self) -> bool:
+        """Whether a pause is asked for."""
+        return not self._running_or_ending.is_set()
+
+    def stop(self) -> None:
+        """End the training and keep what there is: a Result still comes."""
+        self._stop = True
+        self.resume()
+
+    def quit(self) -> None:
+        """End at once; nothing more is yielded."""
+        super().quit()
+        self.resume()
+
+    # ----------------------------------------------------------------- in the worker's thread
+
+    def work(self) -> None:
+        """Run the engine to its end; called by the thread pool."""
+        with translated():
+            self._drive()
+
+    def _drive(self) -> None:
+        denoise_iter = load_engine()
+        if self.abort_requested:
+            return
+        image = self.snapshot.array()
+        events = denoise_iter(
+            image,
+            self.snapshot.axes.letters,
+            self.config,
+            should_stop=self._should_stop,
+            focus=self._focus,
+        )
+        with closing(events):
+            change: Config | None = None  # a generator takes nothing before its first yield
+            while not self.abort_requested:
+                try:
+                    event = events.send(change)
+                except StopIteration:
+                    return
+                self._take(event, image)
+                if not self.abort_requested:
+                    self.yielded.emit(event)
+                self._running_or_ending.wait()
+                change = self._changes.popleft() if self._changes else None
+
+    def _take(self, event: Event, image: np.ndarray) -> None:
+        """Do the copying here that would hold up the GUI thread."""
+        if isinstance(event, Started):
+            axes = type(self.snapshot.axes)(event.axes, image.shape)
+            dtype = image.dtype if self.config.dtype == "input" else np.dtype(np.float32)
+            self.arrays = LiveArrays(image, axes, dtype)
+        elif self.arrays is not None:
+            if self.want_residual:
+                self.arrays.make_residual()
+            if isinstance(event, Preview):
+                self.arrays.write(event)
+            elif isinstance(event, Result):
+                self.arrays.finish(event)
+
+    def _should_stop(self) -> bool:
+        return self._stop or self.abort_requested
+
+    def _focus(self) -> Mapping[str, int]:
+        return self.focus

@@ -122,7 +122,7 @@ def ensure_packages(extras: str) -> None:
     if stamp.exists() and stamp.read_text() == state:
         return
     say("installing Python packages (minutes the first time)")
-    pip = [str(VENV_PYTHON), "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
+    pip = [str(VENV_PYTHON), "-m", "pip", "--disable-pip-version-check", "install", "-qq"]
     done = subprocess.run(
         [*pip, "--constraint", "constraints.txt", "--editable", f".[{extras}]"],
         cwd=ROOT,

@@ -1,0 +1,18 @@
+"""What holds for all tests."""
+
+import os
+import tempfile
+from pathlib import Path
+
+from hypothesis import settings
+
+# Before napari is imported: settings of the user at the keyboard stay out of the tests, and theirs stay
+# as they are.
+_settings = tempfile.TemporaryDirectory(prefix="napari-settings-")
+os.environ["NAPARI_CONFIG"] = str(Path(_settings.name) / "settings.yaml")
+# Widgets that outlive their test are errors.
+os.environ["NAPARI_STRICT_QT"] = "raise"
+
+# The same examples on every machine, and no complaint about a slow one.
+settings.register_profile("repeatable", derandomize=True, deadline=None, database=None)
+settings.load_profile("repeatable")

@@ -48,7 +48,7 @@ def test_everything_survives(tmp_path: Path, ending: str, dtype: str) -> None:
     for axes in ORDERS:
         path = tmp_path / f"image{ending}"
         array = values(dtype, tuple(LENGTHS[c] for c in axes))
-        names = ("DAPI <1>", 'b & "c"', "µ-tubules") if "C" in axes else ()
+        names = ("DAPI <1>", "b & 'c'", "µ-tubules") if "C" in axes else ()
         write_image(
             path,
             array,
@@ -248,6 +248,6 @@ def test_ome_xml_is_valid(tmp_path: Path, axes: str) -> None:
     (annotation,) = ome.structured_annotations.map_annotations
     assert annotation.namespace == "napari-blind2grad"
     if "C" in axes:
-        assert [c.name for c in pixels.channels] == ["a<b", "c&d", '"e"']
+        assert [c.name for c in pixels.channels] == ["a<b", "c&d", "'e'"]
     if "T" in axes:
         assert pixels.time_increment == 2.5

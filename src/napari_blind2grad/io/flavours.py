@@ -57,7 +57,9 @@ def ome_options(facts: Facts) -> dict[str, Any]:
         metadata["TimeIncrementUnit"] = facts.units.get("T", "s")
     channels = facts.lengths.get("C", 1)
     if len(facts.channel_names) == channels:
-        metadata["Channel"] = {"Name": list(facts.channel_names)}
+        # tifffile before 2026.2.24 writes double quotes as they are, which breaks the XML.
+        names = [name.replace('"', "'") for name in facts.channel_names]
+        metadata["Channel"] = {"Name": names}
     if facts.description:
         metadata["Description"] = facts.description
     if facts.parameters:

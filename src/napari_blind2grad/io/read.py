@@ -24,6 +24,7 @@ from .units import usable_scale, usable_units
 
 # What tifffile and its codecs raise on files that are broken (imagecodecs: RuntimeError).
 _BROKEN = (
+    tifffile.TiffFileError,  # no ValueError before 2025.10
     ValueError,
     TypeError,
     LookupError,

@@ -40,7 +40,7 @@ types: ## check types
 
 docs: ## build the documentation into site/
 	@$(SETUP) --no-window --extras all,test,dev,docs
-	$(BIN)/mkdocs build --strict
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 constraints: ## resolve all packages anew and pin them in constraints.txt
 	@PYTHON=$(PYTHON) scripts/pin.sh

@@ -137,15 +137,18 @@ def main() -> None:
     """Bring the checkout up to date with what is asked for."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--extras", default="all,test,dev", help="extras of pyproject.toml")
-    parser.add_argument("--no-window", action="store_true", help="nothing will open a window")
+    parts = parser.add_mutually_exclusive_group()
+    parts.add_argument("--no-window", action="store_true", help="nothing will open a window")
+    parts.add_argument("--libraries", action="store_true", help="Qt's system libraries alone")
     arguments = parser.parse_args()
     if sys.version_info < MINIMUM:
         raise SystemExit(
             f"setup: Python {MINIMUM[0]}.{MINIMUM[1]} or later is needed, this is "
             f"{sys.version.split()[0]}. Point PYTHON at one: make PYTHON=python3.11 ..."
         )
-    ensure_venv()
-    ensure_packages(arguments.extras)
+    if not arguments.libraries:
+        ensure_venv()
+        ensure_packages(arguments.extras)
     if not arguments.no_window:
         ensure_libraries()
 

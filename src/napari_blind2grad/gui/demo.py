@@ -11,19 +11,22 @@ import json
 import math
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
+from napari import Viewer
 from qtpy.QtCore import QEventLoop, Qt, QTimer
 from qtpy.QtWidgets import QAbstractButton, QCheckBox, QComboBox, QSpinBox, QWidget
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+from superqt.utils import WorkerBase
 
 from ..events import Array, Result, Started
 from ..io import write_image
@@ -56,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if _without_screen():
         return _under_xvfb(sys.argv[1:] if arguments is None else arguments)
     try:
-        print(_run(options))
+        _run(options)
     except DemoError as error:
         print(f"The demonstration failed: {error}", file=sys.stderr)
         return 1
@@ -115,36 +118,50 @@ class _Watch:
         self.error = f"no result after {PATIENCE} seconds"
 
 
-def _run(options: argparse.Namespace) -> str:
-    """Open the window, denoise in it, save what came of it, and return the summary."""
+def _run(options: argparse.Namespace) -> None:
+    """Open the window, denoise in it, save what came of it, and print the summary."""
     import napari
     from napari.utils.notifications import notification_manager
 
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Qt's event loop would not let Ctrl-C through
     options.output.mkdir(parents=True, exist_ok=True)
     viewer = napari.Viewer(title="Blind2Grad")
     viewer.window.resize(*SIZE)
-    clean, noisy = viewer.open_sample(PLUGIN, "planaria_like")
-    viewer.layers.selection.active = noisy
-    _, widget = viewer.window.add_plugin_dock_widget(PLUGIN, "Denoise")
-    # If someone is there to see it, an error anywhere in napari is shown as always; else it ends all.
-    with nullcontext() if options.exit else notification_manager:
-        watch = _denoise(widget, options)
+    try:
+        clean, noisy = viewer.open_sample(PLUGIN, "planaria_like")
+        viewer.layers.selection.active = noisy
+        _, widget = viewer.window.add_plugin_dock_widget(PLUGIN, "Denoise")
+        # If someone is there to see it, errors anywhere in napari are shown as always; else they end all.
+        with nullcontext() if options.exit else notification_manager:
+            watch = _denoise(widget, options)
         if watch.result is None:
             raise DemoError(watch.error)
-        clean.visible = True  # the last cell of the grid: what it should look like
         report = _report(watch, planaria_like())
         _save(options.output, watch.result, report)
-        _settle(1000)
-        viewer.window.screenshot(
-            str(options.output / "screenshot.png"), flash=False, canvas_only=False
-        )
-    summary = _summary(report, options.output)
-    if options.exit:
+        clean.visible = True  # the last cell of the grid: what it should look like
+        _photograph(viewer, options.output / "screenshot.png")
+        print(_summary(report, options.output), flush=True)
+        if not options.exit:
+            napari.run()
+    finally:
+        _close(viewer)
+
+
+def _photograph(viewer: Viewer, path: Path) -> None:
+    """Save a picture of the whole window, with the layers' names in the grid."""
+    names = [layer.name_overlay for layer in viewer.layers if hasattr(layer, "name_overlay")]
+    for name in names:  # napari 0.7 and later
+        name.font_size = 6
+        name.visible = True
+    _settle(1000)
+    viewer.window.screenshot(str(path), flash=False, canvas_only=False)
+
+
+def _close(viewer: Viewer) -> None:
+    """Close the window, if the user has not, and wait for its worker."""
+    with suppress(RuntimeError):  # Qt's word for: it is gone already
         viewer.close()
-    else:
-        print(summary, "Close the window to end.", flush=True)
-        napari.run()
-    return summary
+    WorkerBase.await_workers(10_000)
 
 
 def _denoise(widget: Any, options: argparse.Namespace) -> _Watch:

@@ -12,7 +12,9 @@ from ..config import Config
 from .gradient import forward_differences, magnitude
 from .standout import Standout
 
+import os
 SLOPE = 0.1  # of LeakyReLU, section 5.1.1
+GROWTH = float(os.environ.get("G","1.5"))  # width of the compact network's coarser levels against its first
 
 
 class PartialConv2d(nn.Module):
@@ -79,7 +81,7 @@ def _conv(inputs: int, outputs: int, norm: bool, dilation: int = 1) -> nn.Sequen
     layers: list[nn.Module] = [conv]
     if norm:
         layers.append(nn.BatchNorm2d(outputs))
-    layers.append(nn.LeakyReLU(SLOPE))
+    layers.append(nn.LeakyReLU(SLOPE, inplace=True))
     return nn.Sequential(*layers)
 
 
@@ -121,16 +123,24 @@ class DecoderStage(nn.Module):
     """Upsample, join the skip, convolve twice under T-standout, weight the channels."""
 
     def __init__(
-        self, below: int, skip: int, width: int, *, norm: bool, attention: bool, edges: bool
+        self,
+        below: int,
+        skip: int,
+        width: int,
+        above: int,
+        *,
+        norm: bool,
+        attention: bool,
+        edges: bool,
     ) -> None:
         super().__init__()
         self.first = _conv(below + skip, width, norm)
         self.gradient = GradientLayer() if edges else None
-        self.second = _conv(2 * width if edges else width, width, norm)
-        self.attention = ChannelAttention(width) if attention else None
+        self.second = _conv(2 * width if edges else width, above, norm)
+        self.attention = ChannelAttention(above) if attention else None
 
     def forward(self, x: Tensor, skip: Tensor, standout: Standout | None) -> Tensor:
-        """Return features (B, width, Y, X) at the skip's resolution."""
+        """Return features (B, above, Y, X) at the skip's resolution."""
         x = F.interpolate(x, scale_factor=2.0, mode="nearest")
         x = self.first(torch.cat((x, skip), 1))
         if self.gradient is not None:
@@ -162,25 +172,39 @@ class UNet(nn.Module):
         inputs = samples + neighbours + (0 if paper else samples)
         widths = [config.width] * (config.depth + 1)
         if not paper:
-            widths = [config.width * min(2**level, 2) for level in range(config.depth + 1)]
+            widths = [config.width, *[round(config.width * GROWTH)] * config.depth]
         self.encoder = Encoder(inputs, widths, paper, config.dilation)
         self.decoder = nn.ModuleList()
         below = widths[-1]
         for level in reversed(range(config.depth)):
             width = 2 * config.width if paper else widths[level]
+            # The compact decoder narrows before it upsamples: its full-size layers cost most.
+            above = width if paper or level == 0 else widths[level - 1]
             self.decoder.append(
                 DecoderStage(
                     below,
                     widths[level],
                     width,
+                    above,
                     norm=paper,
                     attention=config.attention,
                     edges=config.gradient_layer and level == 1,
                 )
             )
-            below = width
+            below = above
         self.last = nn.Conv2d(below, samples, 1 if not paper else 3, padding=int(paper))
         self.multiple = 2**config.depth
+        # Set from the image by `standardise`: the weights work on values of zero mean and unit spread.
+        self.center = 0.0
+        self.spread = 1.0
+
+    def standardise(self, center: float, spread: float) -> None:
+        """Tell the network the mean and the standard deviation of the images that it will see.
+
+        Its first steps decide whether a fast optimiser converges: corrections must start out on the
+        scale of the image's own contrast, whatever part of the robust range that is.
+        """
+        self.center, self.spread = center, max(spread, 1e-6)
 
     def forward(
         self, x: Tensor, mask: Tensor, filled: Tensor, standout: Standout | None = None
@@ -204,12 +228,12 @@ class UNet(nn.Module):
             full = mask if not extra else F.pad(mask, (0, 0, 0, 0, 0, extra), value=1.0)
             levels = self.encoder(x, full)
         else:
-            levels = self.encoder(torch.cat((x, mask), 1), mask)
+            levels = self.encoder(torch.cat(((x - self.center) / self.spread, mask), 1), mask)
         h = levels.pop()
         for stage in self.decoder:
             h = stage(h, levels.pop(), standout)
         out: Tensor = self.last(h)
-        return out if self.paper else filled + out.to(filled.dtype)
+        return out if self.paper else filled + out.to(filled.dtype) * self.spread
 
     def radius(self) -> int:
         """Return how far, in pixels, an input pixel can reach in the output, attention aside."""

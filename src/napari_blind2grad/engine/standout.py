@@ -32,12 +32,24 @@ class Standout:
 
     def __call__(self, features: Tensor) -> Tensor:
         """Return `features` (B, C, y, x) with unprotected neurons dropped, the mean kept."""
-        if self.rate == 0.0:
+        threshold = round(256 * self.rate)
+        if threshold == 0:
             return features
-        keep = torch.empty_like(features).bernoulli_(1.0 - self.rate, generator=self.generator)
-        keep = keep / (1.0 - self.rate)  # (B, C, y, x)
+        keep = self._bytes(features) >= threshold  # (B, C, y, x)
+        scale = features.new_full((1, 1, 1, 1), 256 / (256 - threshold))
         if self.gate is not None:
             # A neuron at a coarse scale is protected if any pixel below it lies on an edge.
-            gate = F.adaptive_max_pool2d(self.gate, features.shape[-2:]).to(features.dtype)
-            keep = keep + gate * (1.0 - keep)
-        return features * keep
+            gate = F.adaptive_max_pool2d(self.gate, features.shape[-2:]) > 0  # (B, 1, y, x)
+            keep = keep | gate
+            scale = torch.where(gate, torch.ones_like(scale), scale)
+        return features * (keep * scale)
+
+    def _bytes(self, features: Tensor) -> Tensor:
+        # A byte for each neuron, eight from each draw: several times faster on a CPU than floats.
+        count = -(-features.numel() // 8)
+        draws = torch.empty(count, dtype=torch.int64, device=features.device)
+        # The full range of 64 bits, so that all eight bytes are uniform.
+        draws.random_(-(2**63), None, generator=self.generator)
+        flat = draws.view(torch.uint8)[: features.numel()]
+        b, c, y, x = features.shape
+        return flat.view(b, y, x, c).permute(0, 3, 1, 2)  # channels-last, like the features

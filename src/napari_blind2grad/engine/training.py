@@ -74,6 +74,7 @@ class Training:
         self.config = config
         self.dtype = dtype
         network = build(samples, planes.neighbours.shape[1] * samples, config, seed)
+        network.standardise(*_moments(planes))
         self.network = network.to(device, memory_format=torch.channels_last)
         self.network.train()
         self.parameters = [p for p in self.network.parameters() if p.requires_grad]
@@ -91,7 +92,9 @@ class Training:
         fused = device.type in ("cpu", "cuda")
         if self.config.optimizer == "adam":
             return torch.optim.Adam(self.parameters, lr=self.config.lr, fused=fused)
-        return torch.optim.AdamW(self.parameters, lr=self.config.lr, weight_decay=1e-4, fused=fused)
+        return torch.optim.AdamW(
+            self.parameters, lr=self.config.lr, betas=(0.9, 0.99), weight_decay=1e-4, fused=fused
+        )
 
     @property
     def work(self) -> float:
@@ -189,7 +192,8 @@ class Training:
 
     def _descend(self, loss: Tensor, lr: float) -> None:
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        # In units of the image's spread, so that one clipping threshold suits all images.
+        (loss / self.network.spread**2).backward()  # type: ignore[no-untyped-call]
         if self.config.optimizer == "adamw":
             torch.nn.utils.clip_grad_norm_(self.parameters, _CLIP)
         for group in self.optimizer.param_groups:
@@ -213,6 +217,14 @@ class Training:
                 "The training diverged (its loss is no longer a number). Lower the learning rate or ω."
             )
         return losses
+
+
+def _moments(planes: Planes) -> tuple[float, float]:
+    """Return the mean and the standard deviation of the valid pixels."""
+    count = float(planes.valid.sum()) * planes.noisy.shape[1]
+    mean = float(planes.noisy.sum(dtype=torch.float64)) / count
+    energy = float((planes.noisy - mean).square().mul(planes.valid).sum(dtype=torch.float64)) / count
+    return mean, math.sqrt(energy)
 
 
 def multiple(config: Config) -> int:

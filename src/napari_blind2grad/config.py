@@ -342,7 +342,7 @@ class Config:
         unit="px",
         group="training",
     )
-    batch: int = _p(4, "Batch", "Patches per step.", low=1, high=256, group="training")
+    batch: int = _p(2, "Batch", "Patches per step.", low=1, high=256, group="training")
     augment: bool = _p(
         True,
         "Flips and rotations",
@@ -482,8 +482,10 @@ PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
                 dropout=0.3,
                 optimizer="adam",
                 lr=2e-5,
+                dimensions="2D",
                 patch=0,
                 batch=1,
+                augment=False,
                 passes=40,
                 stochastic=True,
                 precision="float32",

@@ -120,7 +120,20 @@ class Encoder(nn.Module):
 
 
 class DecoderStage(nn.Module):
-    """Upsample, join the skip, convolve twice under T-standout, weight the channels."""
+    """Upsample, join the skip, convolve twice under T-standout, weight the channels.
+
+    Parameters
+    ----------
+    below, skip
+        Channels that come from the coarser stage and from the encoder.
+    width, above
+        Channels of the first and of the second convolution.
+    norm, attention, edges, drops
+        Whether to normalise, to weight channels, to add the gradient layer, and to apply T-standout.
+    early
+        Convolve before upsampling. By linearity, a convolution of joined features is the sum of two;
+        the coarse one costs a quarter at its own resolution.
+    """
 
     def __init__(
         self,
@@ -132,20 +145,31 @@ class DecoderStage(nn.Module):
         norm: bool,
         attention: bool,
         edges: bool,
+        drops: bool,
+        early: bool,
     ) -> None:
         super().__init__()
-        self.first = _conv(below + skip, width, norm)
+        self.coarse = nn.Conv2d(below, width, 3, padding=1, bias=False) if early else None
+        joined = skip if early else below + skip
+        self.first = nn.Conv2d(joined, width, 3, padding=1, bias=not norm)
+        self.norm = nn.BatchNorm2d(width) if norm else None
         self.gradient = GradientLayer() if edges else None
+        self.drops = drops
         self.second = _conv(2 * width if edges else width, above, norm)
         self.attention = ChannelAttention(above) if attention else None
 
     def forward(self, x: Tensor, skip: Tensor, standout: Standout | None) -> Tensor:
         """Return features (B, above, Y, X) at the skip's resolution."""
-        x = F.interpolate(x, scale_factor=2.0, mode="nearest")
-        x = self.first(torch.cat((x, skip), 1))
+        if self.coarse is not None:
+            x = F.interpolate(self.coarse(x), scale_factor=2.0, mode="nearest")
+            x = self.first(skip) + x
+        else:
+            x = F.interpolate(x, scale_factor=2.0, mode="nearest")
+            x = self.first(torch.cat((x, skip), 1))
+        x = F.leaky_relu(self.norm(x) if self.norm is not None else x, SLOPE, inplace=True)
         if self.gradient is not None:
             x = self.gradient(x, standout)
-        elif standout is not None:
+        elif standout is not None and self.drops:
             x = standout(x)
         x = self.second(x)
         return self.attention(x) if self.attention is not None else x
@@ -189,6 +213,10 @@ class UNet(nn.Module):
                     norm=paper,
                     attention=config.attention,
                     edges=config.gradient_layer and level == 1,
+                    # Full-size neurons are many and carry fine detail; the paper stacks T-standout
+                    # on half size.
+                    drops=paper or level > 0,
+                    early=not paper,
                 )
             )
             below = above

@@ -46,7 +46,9 @@ class Axes:
             )
         for letter in letters:
             if letter not in CANONICAL:
-                raise InputError(f"Unknown axis {letter!r} in {letters!r}: use T, C, Z, Y, X and S.")
+                raise InputError(
+                    f"Unknown axis {letter!r} in {letters!r}: use T, C, Z, Y, X and S."
+                )
         if len(set(letters)) != len(letters):
             raise InputError(f"The axes {letters!r} name one dimension twice.")
         if "Y" not in letters or "X" not in letters:
@@ -92,9 +94,7 @@ class Axes:
         index
             Position along the axes of :attr:`planes`; missing ones are taken as 0.
         """
-        return tuple(
-            index.get(c, 0) if c in "CTZ" else slice(None) for c in self.letters
-        )
+        return tuple(index.get(c, 0) if c in "CTZ" else slice(None) for c in self.letters)
 
 
 def guess_axes(ndim: int, *, rgb: bool = False) -> str:

@@ -110,7 +110,7 @@ class Config:
 
     # --- the method's own numbers, always visible
     omega: float = _p(
-        0.4,
+        0.2,
         "Edge weight ω",
         "How strongly edges that the masks hide must agree with those of the whole image. "
         "Higher keeps more detail, and more noise with it.",
@@ -297,7 +297,7 @@ class Config:
         group="network",
     )
     dropout: float = _p(
-        0.1,
+        0.05,
         "T-standout rate",
         "Chance that a decoder neuron away from edges is dropped in a step; 0 switches it off.",
         low=0,

@@ -120,9 +120,9 @@ class Preview:
         Denoised plane in the result's dtype and units; its axes are Y, X and, for colour, S in the
         order of the input.
     maps
-        By the names of :data:`MAPS`; axes Y and X in the order of the input. ``dual_mask`` holds the indices of
-        :data:`DUAL_MASK_CLASSES`, ``standout_gate`` 0 or 1 (both uint8), the gradients are float32 in
-        the image's own units per pixel. May be empty.
+        By the names of :data:`MAPS`; axes Y and X in the order of the input. ``dual_mask`` holds the
+        indices of :data:`DUAL_MASK_CLASSES`, ``standout_gate`` 0 or 1 (both uint8), the gradients are
+        float32 in the image's own units per pixel. May be empty.
     final
         Whether the plane is finished: it will not change again in this run.
     iteration

@@ -44,7 +44,9 @@ def test_filling_by_hand() -> None:
 
 def test_filling_of_a_constant_is_that_constant() -> None:
     keep = (torch.rand(1, 1, 16, 16, generator=torch.Generator().manual_seed(0)) > 0.9).float()
-    torch.testing.assert_close(fill(torch.full((1, 1, 16, 16), 3.0), keep), torch.full_like(keep, 3))
+    torch.testing.assert_close(
+        fill(torch.full((1, 1, 16, 16), 3.0), keep), torch.full_like(keep, 3)
+    )
 
 
 def test_compact_inputs_keep_visible_pixels_and_the_paper_blanks_hidden_ones() -> None:
@@ -90,9 +92,7 @@ def test_patches_are_cut_from_all_maps_alike() -> None:
         first = planes.noisy[planes.neighbours[plane, 0], 0].flatten()[patches.pixels[b]]
         assert torch.equal(near[b, 0], first)
     # Rows step by one pixel along Y or, if turned, along X: all 8 orientations come up.
-    steps = {
-        (int(p[1, 0] - p[0, 0]), int(p[0, 1] - p[0, 0])) for p in patches.pixels
-    }
+    steps = {(int(p[1, 0] - p[0, 0]), int(p[0, 1] - p[0, 0])) for p in patches.pixels}
     assert steps == {(a * 28, b) for a in (1, -1) for b in (1, -1)} | {
         (a, b * 28) for a in (1, -1) for b in (1, -1)
     }
@@ -109,7 +109,9 @@ def test_the_8_orientations_differ() -> None:
     assert len({tuple(orient(image, t).flatten().tolist()) for t in range(8)}) == 8
 
 
-@given(y=st.integers(1, 20), x=st.integers(1, 20), core=st.integers(1, 5), margin=st.integers(0, 30))
+@given(
+    y=st.integers(1, 20), x=st.integers(1, 20), core=st.integers(1, 5), margin=st.integers(0, 30)
+)
 def test_tiles_cover_the_plane_once(y: int, x: int, core: int, margin: int) -> None:
     height, width, core = 8 * y, 8 * x, 8 * core
     seen = torch.zeros(height, width)

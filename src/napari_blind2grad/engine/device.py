@@ -50,7 +50,9 @@ def choose_device(name: str) -> torch.device:
 def describe(device: torch.device) -> str:
     """Return the device's name for people, such as ``"CPU (x86_64, 8 cores)"``."""
     label = device.type.upper()
-    return next((f"{label} ({text})" for name, text in available_devices() if name == str(device)), label)
+    return next(
+        (f"{label} ({text})" for name, text in available_devices() if name == str(device)), label
+    )
 
 
 def choose_dtype(precision: str, device: torch.device) -> torch.dtype:

@@ -47,7 +47,9 @@ def shown_keep(training: Training, plane: int, detail: Tensor, turn: int) -> tup
     return keep, dual_mask_labels(blind, inside)
 
 
-def plane_maps(training: Training, plane: int, estimate: Tensor, scale: float, turn: int) -> PlaneMaps:
+def plane_maps(
+    training: Training, plane: int, estimate: Tensor, scale: float, turn: int
+) -> PlaneMaps:
     """Return the maps of one plane for its present `estimate` of ``f(y)``.
 
     Parameters

@@ -119,7 +119,9 @@ def uniform_blind(scores: Tensor, rate: float) -> Tensor:
     cells = scores.view(b, s, y // _CELL, _CELL, x // _CELL, _CELL).transpose(3, 4).flatten(4)
     rank = cells.argsort(-1).argsort(-1)  # (B, S, Y/4, X/4, 16)
     blind = rank < max(1, round(rate * _CELL * _CELL))
-    return blind.view(b, s, y // _CELL, x // _CELL, _CELL, _CELL).transpose(3, 4).reshape(b, s, y, x)
+    return (
+        blind.view(b, s, y // _CELL, x // _CELL, _CELL, _CELL).transpose(3, 4).reshape(b, s, y, x)
+    )
 
 
 def exact_blind(scores: Tensor, detail: Tensor, rate: float, rho: float) -> Tensor:

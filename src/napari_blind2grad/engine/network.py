@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 
 import torch
 from torch import Tensor, nn
@@ -12,9 +13,10 @@ from ..config import Config
 from .gradient import forward_differences, magnitude
 from .standout import Standout
 
-import os
 SLOPE = 0.1  # of LeakyReLU, section 5.1.1
-GROWTH = float(os.environ.get("G","1.5"))  # width of the compact network's coarser levels against its first
+GROWTH = float(
+    os.environ.get("G", "1.5")
+)  # width of the compact network's coarser levels against its first
 
 
 class PartialConv2d(nn.Module):

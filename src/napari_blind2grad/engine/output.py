@@ -49,7 +49,7 @@ class Output:
             else stack.original.dtype.newbyteorder("=")
         )
         self.image: Array = np.array(stack.original, dtype=self.dtype, order="C")
-        self.maps: dict[str, Array] = {
+        self.maps: dict[str, npt.NDArray[Any]] = {
             name: np.zeros(self.map_axes.shape, _MAP_DTYPES[name]) for name in MAPS
         }
         self._image_view = self.axes.to_canonical(self.image)

@@ -102,7 +102,7 @@ class Predictor:
         Tensor
             float32, shape (1, S, H, W), in the network's units.
         """
-        planes, config = self.planes, self.config
+        planes = self.planes
         noisy = planes.noisy[plane : plane + 1]
         visible = planes.valid[plane : plane + 1].float().expand_as(noisy)
         keep = visible if keep is None else keep * visible

@@ -102,9 +102,10 @@ class _Run:
         self.training = self._begin(0)
         started = self._started()
         yield from self._tell(started)
-        for self.group in range(len(self.groups)):
-            if self.group:
-                self.training = self._begin(self.group)
+        for group in range(len(self.groups)):
+            if group:
+                self.group = group
+                self.training = self._begin(group)
             yield from self._train()
             yield from self._predict()
             self.steps_before += self.step
@@ -297,10 +298,7 @@ class _Run:
         return Result(
             image=self.output.image,
             axes=self.stack.axes.letters,
-            dual_mask=self.output.maps["dual_mask"],
-            gradient=self.output.maps["gradient"],
-            gradient_deviation=self.output.maps["gradient_deviation"],
-            standout_gate=self.output.maps["standout_gate"],
+            **self.output.maps,
             losses={name: losses[:, i] for i, name in enumerate(("loss", "content", "deviation"))},
             config=self.config,
             seed=self.config.seed,

@@ -60,9 +60,7 @@ class Sampler:
         self.count = len(planes)
         self.height, self.width = height, width
         side = config.patch or max(height, width)
-        self.rows, self.columns = (
-            min(-(-side // multiple) * multiple, n) for n in (height, width)
-        )
+        self.rows, self.columns = (min(-(-side // multiple) * multiple, n) for n in (height, width))
         self.batch = config.batch
         self.augment = config.augment
         self.generator = generator

@@ -67,7 +67,9 @@ def check(image: npt.ArrayLike, axes: str | None) -> Stack:
         raise InputError(_refusal(original.dtype))
     layout = parse_axes(axes, original.shape)
     if original.size == 0:
-        raise InputError(f"The image is empty (shape {original.shape}): there is nothing to denoise.")
+        raise InputError(
+            f"The image is empty (shape {original.shape}): there is nothing to denoise."
+        )
     array = layout.to_canonical(original)
     if layout.length("S") == 4:
         array = array[:, :, :, :3]
@@ -81,7 +83,9 @@ def check(image: npt.ArrayLike, axes: str | None) -> Stack:
     maps = tuple(_fit(array[c]) for c in range(array.shape[0]))
     blank = [c for c, m in enumerate(maps) if m.scale == 0]
     if len(blank) == len(maps):
-        raise InputError("The image is constant: all its pixels are equal, there is nothing to denoise.")
+        raise InputError(
+            "The image is constant: all its pixels are equal, there is nothing to denoise."
+        )
     if blank:
         named = ", ".join(str(c) for c in blank)
         notes.append(f"Channel {named} is constant and is passed through unchanged.")
@@ -198,7 +202,9 @@ def _neighbours(planes: int, depth: int, context: int) -> Tensor:
     wanted = torch.where(wanted > depth - 1, 2 * (depth - 1) - wanted, wanted).clamp(0, depth - 1)
     # In thin stacks a reflected neighbour may be the plane itself, which would show its blind pixels.
     itself = wanted == z[:, None]
-    wanted = torch.where(itself, torch.where(z[:, None] > 0, z[:, None] - 1, z[:, None] + 1), wanted)
+    wanted = torch.where(
+        itself, torch.where(z[:, None] > 0, z[:, None] - 1, z[:, None] + 1), wanted
+    )
     return wanted + (torch.arange(planes) - z)[:, None]
 
 

@@ -75,7 +75,7 @@ class Training:
         self.dtype = dtype
         network = build(samples, planes.neighbours.shape[1] * samples, config, seed)
         network.standardise(*_moments(planes))
-        self.network = network.to(device, memory_format=torch.channels_last)
+        self.network = network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.network.train()
         self.parameters = [p for p in self.network.parameters() if p.requires_grad]
         self.optimizer = self._make_optimizer(device)
@@ -127,9 +127,7 @@ class Training:
         """Return the detail map of one plane from `medium` (1, S, H, W): bool, shape (1, 1, H, W)."""
         one = slice(plane, plane + 1)
         noisy = torch.where(self.planes.valid[one], self.planes.noisy[one], medium)
-        distance = detail_distance(
-            noisy, medium, self.noise.variance(medium), self.config.detail
-        )
+        distance = detail_distance(noisy, medium, self.noise.variance(medium), self.config.detail)
         return distance >= self.config.eps_g / SCALE
 
     def edges(self, medium: Tensor) -> Tensor:
@@ -193,7 +191,7 @@ class Training:
     def _descend(self, loss: Tensor, lr: float) -> None:
         self.optimizer.zero_grad(set_to_none=True)
         # In units of the image's spread, so that one clipping threshold suits all images.
-        (loss / self.network.spread**2).backward()  # type: ignore[no-untyped-call]
+        (loss / self.network.spread**2).backward()
         if self.config.optimizer == "adamw":
             torch.nn.utils.clip_grad_norm_(self.parameters, _CLIP)
         for group in self.optimizer.param_groups:
@@ -223,7 +221,9 @@ def _moments(planes: Planes) -> tuple[float, float]:
     """Return the mean and the standard deviation of the valid pixels."""
     count = float(planes.valid.sum()) * planes.noisy.shape[1]
     mean = float(planes.noisy.sum(dtype=torch.float64)) / count
-    energy = float((planes.noisy - mean).square().mul(planes.valid).sum(dtype=torch.float64)) / count
+    energy = (
+        float((planes.noisy - mean).square().mul(planes.valid).sum(dtype=torch.float64)) / count
+    )
     return mean, math.sqrt(energy)
 
 

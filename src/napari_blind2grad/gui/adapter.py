@@ -184,8 +184,8 @@ def world_to_data(layer: Layer, point: Sequence[float], units: Sequence[Any] | N
         Their units, or None where napari's world has none: the layer's own are taken.
     """
     world = np.asarray(point, float)[-layer.ndim :]
-    if units is not None:
-        world = world * unit_factors(units[-layer.ndim :], layer.units[-len(world) :])
+    if units is not None and len(units) >= layer.ndim:
+        world = world * unit_factors(units[-layer.ndim :], layer.units)
     return np.asarray(layer.world_to_data(world))
 
 

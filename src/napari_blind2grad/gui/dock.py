@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import weakref
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from napari.components import ViewerModel
 from napari.layers import Image
 from napari.utils.notifications import notification_manager
 from qtpy.QtCore import QEvent, QObject, QSize, Qt, Signal
@@ -26,6 +25,7 @@ from ..axes import Axes
 from ..config import Config
 from ..errors import Blind2GradError
 from ..events import Preview, Progress, Result, Started
+from . import preload
 from .actions import ActionBar
 from .adapter import finest, take_snapshot
 from .choice import LayerChoice
@@ -43,7 +43,9 @@ from .run import Run
 from .saving import FILTER, pixel_sizes, save
 from .snippets import command_text, python_text
 from .theme import palette
-from .worker import preload_engine
+
+if TYPE_CHECKING:
+    import napari.viewer
 
 
 class Blind2GradWidget(QWidget):
@@ -70,7 +72,8 @@ class Blind2GradWidget(QWidget):
     finished = Signal(object)
     failed = Signal(str)
 
-    def __init__(self, viewer: ViewerModel, parent: QWidget | None = None) -> None:
+    # napari hands its viewer to the parameter with this very annotation, compared as text.
+    def __init__(self, viewer: napari.viewer.Viewer, parent: QWidget | None = None) -> None:
         self._dock: QDockWidget | None = None
         super().__init__(parent)
         self.viewer = viewer
@@ -86,7 +89,7 @@ class Blind2GradWidget(QWidget):
         self._connect()
         self._on_theme()
         self._on_input()
-        self._preload = preload_engine()
+        preload.start()
 
     # ------------------------------------------------------------------------- public use
 

@@ -25,6 +25,8 @@ def looked_at(
     last
         The answer so far: it stands for axes that are now displayed as a whole, as Z is in 3D.
     """
+    if viewer.dims.ndim < layer.ndim:  # napari is in the middle of removing layers
+        return dict(last)
     point = world_to_data(layer, viewer.dims.point, getattr(viewer.dims, "units", None))
     first = viewer.dims.ndim - layer.ndim
     displayed = {axis - first for axis in viewer.dims.displayed}

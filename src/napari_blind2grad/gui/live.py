@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from napari.components import ViewerModel
 from napari.layers import Image, Labels, Layer
+from vispy.scene.visuals import Line
 
 from .adapter import Snapshot
 from .arrays import LiveArrays
@@ -36,12 +37,30 @@ def grid(viewer: ViewerModel) -> Any:
 
 @dataclass
 class _Entry:
-    """One layer, the name we asked for, the name napari gave it, and the array it shows."""
+    """One layer, the name we asked for, the name napari gave it, and the array it shows.
+
+    `measure` says that its contrast limits wait for a plane that shows anything.
+    """
 
     layer: weakref.ref[Layer]
     asked: str
     given: str
     array: np.ndarray
+    measure: bool
+
+
+def warm_up() -> None:
+    """Have napari load what it only loads for its first layers; safe in any thread.
+
+    The first Labels layer alone imports pandas, which would hold up the window in the middle of a run.
+    """
+    plane = np.zeros((2, 2), np.uint8)
+    Labels(plane, colormap=mask_colormap())
+    for role in ROLES:
+        if role.colormap:
+            Image(plane, colormap=role.colormap, contrast_limits=(0, 1))
+    # The outline of the Labels layer's polygon tool; its dash patterns take long the first time.
+    Line(pos=np.eye(2), method="agg")
 
 
 class LiveLayers:
@@ -59,9 +78,7 @@ class LiveLayers:
         self._viewer = viewer
         self._source = weakref.ref(source)
         self._entries: dict[str, _Entry] = {}
-        self._limits: dict[str, tuple[float, float]] = {}
         self._record: dict[str, Any] = {}
-        self._finished = False
         self._snapshot: Snapshot | None = None
         self._arrays: LiveArrays | None = None
         self.wanted: set[str] = set()
@@ -70,9 +87,7 @@ class LiveLayers:
         """Show the arrays of a new run, in the layers of the last one where they are still there."""
         self._snapshot = snapshot
         self._arrays = arrays
-        self._limits = {}
         self._record = {"finished": False}
-        self._finished = False
         # Let go of what the user renamed, and of what the new arrays do not fit into.
         self._entries = {
             role.key: self._entries[role.key]
@@ -97,19 +112,20 @@ class LiveLayers:
             return None
         return layer
 
-    def note_limits(self, index: Mapping[str, int]) -> None:
-        """Take contrast limits from the plane at `index` if it is the first that shows anything."""
-        if self._arrays is None:
-            return
+    def set_limits(self, index: Mapping[str, int]) -> None:
+        """Set the contrast limits that are still due from the plane at `index`, if it shows anything."""
+        assert self._arrays is not None
         for role in ROLES:
-            array = self._arrays.get(role.key)
-            if role.key not in _MEASURED or role.key in self._limits or array is None:
+            layer = self.layer(role.key)
+            if layer is None or not self._entries[role.key].measure:
                 continue
-            plane = array[self._arrays.map_axes.plane_slices(index)]
+            plane = self._entries[role.key].array[self._arrays.map_axes.plane_slices(index)]
             step = max(1, min(plane.shape) // 256)  # plenty, and does not hold up the window
             high = float(np.percentile(np.abs(plane[::step, ::step]), 99.5))
             if high > 0:
-                self._limits[role.key] = (-high if role.symmetric else 0.0, high)
+                low = -high if role.symmetric else 0.0
+                layer.contrast_limits_range = layer.contrast_limits = (low, high)
+                self._entries[role.key].measure = False
 
     def step(self) -> bool:
         """Make, or give its new array to, one layer. Return whether there was anything to do."""
@@ -120,7 +136,7 @@ class LiveLayers:
             if role.key not in self.wanted or array is None:
                 continue
             layer = self.layer(role.key)
-            if layer is None and self._has_limits(role):
+            if layer is None:
                 self._make(role, array)
                 return True
             if layer is not None and self._entries[role.key].array is not array:
@@ -138,7 +154,9 @@ class LiveLayers:
     def finish(self, record: Mapping[str, Any]) -> None:
         """Store in every layer what made it; :meth:`step` until nothing is left to do follows."""
         self._record = dict(record)
-        self._finished = True
+        if self._arrays is not None:
+            axes = self._arrays.map_axes
+            self.set_limits({letter: axes.length(letter) // 2 for letter in axes.planes})
         for key in self.wanted:
             if (layer := self.layer(key)) is not None:
                 layer.metadata[METADATA] = self._record
@@ -159,15 +177,6 @@ class LiveLayers:
             self._arrays.make_residual()
 
     # ------------------------------------------------------------------------- one layer
-
-    def _has_limits(self, role: Role) -> bool:
-        """Whether the contrast limits are known; after a run no preview will bring them any more."""
-        if role.key in _MEASURED and role.key not in self._limits and self._finished:
-            assert self._arrays is not None
-            axes = self._arrays.map_axes
-            self.note_limits({letter: axes.length(letter) // 2 for letter in axes.planes})
-            self._limits.setdefault(role.key, (-1.0 if role.symmetric else 0.0, 1.0))
-        return role.key not in _MEASURED or role.key in self._limits
 
     def _name(self, role: Role) -> str:
         assert self._snapshot is not None
@@ -193,7 +202,9 @@ class LiveLayers:
         layer = self._labels(array, options) if role.key == "dual_mask" else None
         layer = layer or self._image(role, array, options)
         self._insert(role, layer)
-        self._entries[role.key] = _Entry(weakref.ref(layer), options["name"], layer.name, array)
+        self._entries[role.key] = _Entry(
+            weakref.ref(layer), options["name"], layer.name, array, role.key in _MEASURED
+        )
 
     def _labels(self, array: np.ndarray, options: dict[str, Any]) -> Labels:
         return Labels(array, colormap=mask_colormap(), opacity=0.8, **options)
@@ -202,9 +213,8 @@ class LiveLayers:
         source = self._source()
         assert source is not None
         if role.key != "denoised":
-            limits = self._limits.get(role.key, (0.0, 1.0))
             return Image(
-                array, rgb=False, colormap=role.colormap, contrast_limits=limits, **options
+                array, rgb=False, colormap=role.colormap, contrast_limits=(0, 1), **options
             )
         if source.rgb:
             return Image(array, rgb=True, **options)
@@ -225,7 +235,10 @@ class LiveLayers:
         below = [self._source(), *(self.layer(r.key) for r in ROLES[: ROLES.index(role)])]
         index = 1 + max(layers.index(other) for other in below if other in layers)
         selected, active = set(layers.selection), layers.selection.active
-        layers.insert(index, layer)
-        layers.selection.active = active
-        layers.selection.update(selected)
-        layers.selection.intersection_update(selected)
+        # napari selects what is inserted. Nobody need hear of it, since it is undone at once: the
+        # layer controls would be built twice.
+        with layers.selection.events.blocker_all():
+            layers.insert(index, layer)
+            layers.selection.active = active
+            layers.selection.update(selected)
+            layers.selection.intersection_update(selected)

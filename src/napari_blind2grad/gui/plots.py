@@ -38,18 +38,31 @@ class LossPlot(QWidget):
         self._steps: list[int] = []
         self._values: dict[str, list[float]] = {name: [] for name in _NAMES}
         self._drawn = 0.0
-        self._plot = pg.PlotWidget(self, enableMenu=False)
-        self._plot.setMouseEnabled(x=False, y=False)
-        self._plot.hideButtons()
-        self._plot.setLogMode(y=True)
-        self._legend = self._plot.addLegend(offset=(-1, 1), horSpacing=8, verSpacing=-6)
-        self._curves = {
-            name: self._plot.plot(name=label, pen=pg.mkPen(CURVE_COLOURS[name], width=1.5))
-            for name, label in _NAMES.items()
-        }
+        # Not a PlotWidget: its PlotItem makes menus without a parent, which outlive the dock.
+        self._canvas = pg.GraphicsLayoutWidget(self)
+        self._canvas.ci.setContentsMargins(0, 4, 4, 0)
+        self._canvas.ci.setSpacing(0)
+        view = pg.ViewBox(enableMenu=False, enableMouse=False, defaultPadding=0.03)
+        left = pg.AxisItem("left", linkView=view)
+        left.setLogMode(y=True)
+        left.setWidth(34)
+        bottom = pg.AxisItem("bottom", linkView=view)
+        bottom.enableAutoSIPrefix(False)
+        self._axes = (left, bottom)
+        self._canvas.addItem(left, 0, 0)
+        self._canvas.addItem(view, 0, 1)
+        self._canvas.addItem(bottom, 1, 1)
+        self._legend = pg.LegendItem(offset=(-1, 1), verSpacing=-6)
+        self._legend.setParentItem(view)
+        self._curves = {}
+        for name, label in _NAMES.items():
+            curve = pg.PlotCurveItem(pen=pg.mkPen(CURVE_COLOURS[name], width=1.5))
+            view.addItem(curve)
+            self._legend.addItem(curve, label)
+            self._curves[name] = curve
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self._plot)
+        layout.addWidget(self._canvas)
 
     def clear(self) -> None:
         """Begin a new run."""
@@ -80,16 +93,14 @@ class LossPlot(QWidget):
             values = np.array(self._values[name], float)
             # A logarithmic axis has no place for 0, the deviation's value before it is switched on.
             shown = np.isfinite(values) & (values > 0)
-            curve.setData(steps[shown], values[shown])
+            curve.setData(steps[shown], np.log10(values[shown]))
 
     def set_palette(self, palette: Palette) -> None:
         """Take on the colours of napari's theme."""
-        self._plot.setBackground(palette.background)
         text = QColor(palette.text)
-        for side in ("left", "bottom"):
-            axis = self._plot.getAxis(side)
+        self._canvas.setBackground(palette.background)
+        for axis in self._axes:
             axis.setTextPen(text)
             axis.setPen(QColor(palette.raised))
-        self._legend.setLabelTextColor(text)
         for _, label in self._legend.items:
             label.setText(label.text, color=text)

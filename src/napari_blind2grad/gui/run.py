@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from napari.components import ViewerModel
 from napari.layers import Image
 from napari.utils.notifications import notification_manager
-from napari.utils.progress import progress
 from qtpy.QtCore import QObject, QTimer, Signal, Slot
+from qtpy.QtWidgets import QWidget
 
 from .. import __version__
 from ..config import Config
 from ..errors import Blind2GradError
 from ..events import Event, Preview, Progress, Result, Started
+from .activity import ActivityBar
 from .adapter import Snapshot
 from .focus import looked_at
 from .live import LiveLayers
 from .worker import DenoiseWorker
 
 #: Time between updates of the window, in milliseconds. Events in between are merged.
-TICK = 100
+TICK = 200
+#: The same while layers are made or get their final arrays, which takes one turn each.
+_TURN = 20
 
 
 class Run(QObject):
@@ -39,7 +40,7 @@ class Run(QObject):
     snapshot, config
         What to denoise, and how.
     parent
-        Qt parent.
+        Qt parent, in napari's window.
     """
 
     started = Signal(object)  # Started
@@ -57,9 +58,10 @@ class Run(QObject):
         live: LiveLayers,
         snapshot: Snapshot,
         config: Config,
-        parent: QObject,
+        parent: QWidget,
     ) -> None:
         super().__init__(parent)
+        self._widget = parent
         self._viewer = viewer
         self.source = source
         self.live = live
@@ -72,7 +74,7 @@ class Run(QObject):
         self._result: Result | None = None
         self._over = False
         self._thread_gone = False
-        self._bar: progress | None = None
+        self._bar: ActivityBar | None = None
         self.worker = DenoiseWorker(snapshot, config)
         self.worker.yielded.connect(self._on_event)
         self.worker.errored.connect(self._on_error)
@@ -86,7 +88,7 @@ class Run(QObject):
     def start(self) -> None:
         """Start the worker."""
         self.look()
-        self._open_bar()
+        self._bar = ActivityBar(f"Denoising {self.snapshot.name}", self._widget)
         self._viewer.dims.events.point.connect(self.look)
         self._viewer.dims.events.ndisplay.connect(self.look)
         self._timer.start()
@@ -104,6 +106,8 @@ class Run(QObject):
 
     def look(self) -> None:
         """Tell the worker which plane is being looked at."""
+        if self.source not in self._viewer.layers:
+            return
         self._plane = looked_at(self._viewer, self.source, self.snapshot.axes, self._plane)
         lengths = dict(zip(self.snapshot.axes.letters, self.snapshot.shape, strict=True))
         self.worker.focus = {
@@ -142,13 +146,13 @@ class Run(QObject):
         elif isinstance(event, Started):
             assert self.worker.arrays is not None
             self.live.begin(self.snapshot, self.worker.arrays)
+            self._timer.setInterval(_TURN)
             self.started.emit(event)
         else:
             self._result = event
             self._flush()
             self.live.finish(_record(event))
-            # Exchanging an array takes a turn of the event loop each; nothing else is to come.
-            self._timer.setInterval(TICK // 4)
+            self._timer.setInterval(_TURN)
 
     @Slot(object)
     def _on_error(self, error: Exception) -> None:
@@ -172,7 +176,11 @@ class Run(QObject):
 
     def _on_tick(self) -> None:
         self._flush()
-        if self.live.step() or self._result is None:
+        if self.live.step():
+            return
+        self._timer.setInterval(TICK)
+        self.worker.begin()
+        if self._result is None:
             return
         result = self._result
         self._close()
@@ -184,13 +192,14 @@ class Run(QObject):
         """Pass on what came since the last tick."""
         if self._latest is not None:
             latest, self._latest = self._latest, None
-            self._move_bar(latest)
+            if self._bar is not None:
+                self._bar.move(latest.fraction)
             self.progressed.emit(latest)
         if self._previews:
             previews, self._previews = list(self._previews.values()), {}
             if any(self._is_shown(preview.index) for preview in previews):
                 self.live.refresh()
-            self.live.note_limits(previews[-1].index)
+            self.live.set_limits(previews[-1].index)
             for preview in previews:
                 self.previewed.emit(preview)
 
@@ -207,29 +216,14 @@ class Run(QObject):
         self._timer.stop()
         self._viewer.dims.events.point.disconnect(self.look)
         self._viewer.dims.events.ndisplay.disconnect(self.look)
-        self._close_bar()
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
         if self._result is None:
             self.live.finish({"config": self.config.to_dict(), "finished": False})
         self.over.emit()
         if reason:
             self.failed.emit(reason)
-
-    # ----------------------------------------------------------- napari's activity dock
-
-    def _open_bar(self) -> None:
-        # napari's bars also print to a terminal, which a window has no use for.
-        self._null = Path(os.devnull).open("w", encoding="utf-8")
-        self._bar = progress(total=100, desc=f"Denoising {self.snapshot.name}", file=self._null)
-
-    def _move_bar(self, event: Progress) -> None:
-        if self._bar is not None:
-            self._bar.update(max(0, int(100 * event.fraction) - self._bar.n))
-
-    def _close_bar(self) -> None:
-        if self._bar is not None:
-            self._bar.close()
-            self._null.close()
-            self._bar = None
 
 
 def _record(result: Result) -> dict[str, Any]:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import gc
+import os
+import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Generator, Mapping
-from contextlib import closing, suppress
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from typing import Any
 
 import numpy as np
@@ -13,42 +17,34 @@ from napari.qt.threading import WorkerBase, WorkerBaseSignals
 from qtpy.QtCore import Signal
 
 from ..config import Config
-from ..errors import EngineError, translated
+from ..errors import translated
 from ..events import Event, Preview, Result, Started
+from . import preload
 from .adapter import Snapshot
 from .arrays import LiveArrays
 
-Engine = Callable[..., Generator[Event, Config | None, None]]
+#: Priority of the computation against the window's: 0 the same, 19 only what the window leaves.
+_NICENESS = 5
 
 
-def load_engine() -> Engine:
-    """Import the engine, and PyTorch with it; takes seconds the first time.
+def _give_way() -> None:
+    """Let the window go before this thread, and those that PyTorch starts from it."""
+    if sys.platform == "linux":  # elsewhere, priorities are not those of single threads
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
 
-    Raises
-    ------
-    EngineError
-        If PyTorch is missing or cannot be loaded.
+
+@contextmanager
+def _spared_from_collection() -> Iterator[None]:
+    """Keep Python's cycle collector off all objects that are there now.
+
+    napari and PyTorch make up a million objects. Walking them all holds every thread up for a tenth of
+    a second each time, the window's too.
     """
+    gc.freeze()
     try:
-        from ..engine.run import denoise_iter
-    except (ImportError, OSError) as error:
-        raise EngineError(
-            f"PyTorch could not be loaded ({error}). Install it again with: pip install torch"
-        ) from error
-    return denoise_iter
-
-
-def preload_engine() -> threading.Thread:
-    """Begin to load the engine in the background, so that the first run need not wait for it."""
-
-    def load() -> None:
-        with suppress(EngineError):  # the run will say so
-            load_engine()
-
-    # Not a daemon: Python must not tear itself down in the middle of loading PyTorch's libraries.
-    thread = threading.Thread(target=load, name="blind2grad-preload")
-    thread.start()
-    return thread
+        yield
+    finally:
+        gc.unfreeze()
 
 
 class WorkerSignals(WorkerBaseSignals):
@@ -86,6 +82,7 @@ class DenoiseWorker(WorkerBase):
         self.arrays: LiveArrays | None = None
         self._changes: deque[Config] = deque(maxlen=1)  # only the newest counts
         self._stop = False
+        self._begun_or_ending = threading.Event()
         self._running_or_ending = threading.Event()
         self._running_or_ending.set()
 
@@ -94,6 +91,10 @@ class DenoiseWorker(WorkerBase):
     def send(self, config: Config) -> None:
         """Hand changed live parameters to the engine; it takes them up with its next step."""
         self._changes.append(config)
+
+    def begin(self) -> None:
+        """Let the training begin; it waits for this, so as not to slow the making of layers down."""
+        self._begun_or_ending.set()
 
     def pause(self) -> None:
         """Hold the run after its current step."""
@@ -112,22 +113,26 @@ class DenoiseWorker(WorkerBase):
     def stop(self) -> None:
         """End the training and keep what there is: a Result still comes."""
         self._stop = True
+        self.begin()
         self.resume()
 
     def quit(self) -> None:
         """End at once; nothing more is yielded."""
         super().quit()
+        self.begin()
         self.resume()
 
     # ----------------------------------------------------------------- in the worker's thread
 
     def work(self) -> None:
         """Run the engine to its end; called by the thread pool."""
-        with translated():
-            self._drive()
+        # A thread of its own: the pool's are used again, and could not be given back as they were.
+        with translated(), ThreadPoolExecutor(1, "blind2grad", _give_way) as pool:
+            denoise_iter = preload.engine()
+            with _spared_from_collection():
+                pool.submit(self._drive, denoise_iter).result()
 
-    def _drive(self) -> None:
-        denoise_iter = load_engine()
+    def _drive(self, denoise_iter: preload.Engine) -> None:
         if self.abort_requested:
             return
         image = self.snapshot.array()
@@ -148,6 +153,7 @@ class DenoiseWorker(WorkerBase):
                 self._take(event, image)
                 if not self.abort_requested:
                     self.yielded.emit(event)
+                self._begun_or_ending.wait()
                 self._running_or_ending.wait()
                 change = self._changes.popleft() if self._changes else None
 

@@ -1,0 +1,98 @@
+"""Every parameter has a widget that shows it, sets it and keeps its bounds."""
+
+import pytest
+from qtpy.QtWidgets import QCheckBox, QComboBox, QDoubleSpinBox, QLineEdit, QSpinBox
+
+from napari_blind2grad.config import PRESETS, Config, parameters
+from napari_blind2grad.gui.form import ParameterForm
+
+PARAMETERS = [p for p in parameters() if p.name != "base"]
+
+
+@pytest.fixture
+def form(qtbot):
+    form = ParameterForm()
+    qtbot.addWidget(form)
+    return form
+
+
+def other_value(parameter):
+    """A valid value that is not the default."""
+    if parameter.kind is bool:
+        return not parameter.default
+    if parameter.kind is str:
+        return next((c for c in parameter.choices if c != parameter.default), "cuda:1")
+    return parameter.kind(
+        parameter.low if parameter.low != parameter.default else parameter.low + parameter.step
+    )
+
+
+def set_by_user(widget, value):
+    if isinstance(widget, QCheckBox):
+        widget.click()
+    elif isinstance(widget, QComboBox):
+        widget.setCurrentText(value)
+    elif isinstance(widget, QLineEdit):
+        widget.setText(value)
+        widget.editingFinished.emit()
+    else:
+        widget.setValue(value)
+
+
+@pytest.mark.parametrize("parameter", PARAMETERS, ids=lambda p: p.name)
+def test_every_field_acts(form, qtbot, parameter):
+    widget = form.findChild(object, parameter.name)
+    value = other_value(parameter)
+    with qtbot.waitSignal(form.changed, timeout=1000) as changed:
+        set_by_user(widget, value)
+    assert getattr(changed.args[0], parameter.name) == value
+    assert form.config() == Config().replace(**{parameter.name: value})
+    assert parameter.help in widget.toolTip()
+    form.set_config(Config())
+    assert form.config() == Config()
+
+
+@pytest.mark.parametrize("parameter", PARAMETERS, ids=lambda p: p.name)
+def test_bounds_and_choices(form, parameter):
+    widget = form.findChild(object, parameter.name)
+    if isinstance(widget, QSpinBox | QDoubleSpinBox):
+        assert (widget.minimum(), widget.maximum()) == (parameter.low, parameter.high)
+    elif isinstance(widget, QComboBox):
+        assert tuple(widget.itemText(i) for i in range(widget.count())) == parameter.choices
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_presets_round_trip(form, name):
+    form.set_config(Config.preset(name))
+    assert form.config() == Config.preset(name)
+    assert form.preset.currentData() == name
+
+
+def test_choosing_a_preset_sets_everything(form, qtbot):
+    with qtbot.waitSignal(form.changed, timeout=1000):
+        form.preset.setCurrentIndex(form.preset.findText("Paper"))
+    assert form.config() == Config.preset("paper")
+    assert form.findChild(object, "lr").text() == "2e-05"
+
+
+def test_edits_are_marked_and_can_be_reset(form):
+    assert not form.reset.isEnabled()
+    form.findChild(object, "omega").setValue(1.5)
+    assert "omega" in form.findChild(object, "preset_help").text()
+    assert form.config().changes() == {"omega": 1.5}
+    form.reset.click()
+    assert form.config() == Config()
+    assert not form.reset.isEnabled()
+
+
+def test_thresholds_in_own_units(form):
+    own = form.findChild(object, "eps_g_own")
+    assert own.text() == ""
+    form.set_scale([255])
+    assert own.text() == "≈ 40"
+    form.set_scale([510, 255], exact=True)
+    assert own.text() == "= 40–80"
+    form.findChild(object, "eps_g").setValue(20)
+    assert own.text() == "= 20–40"
+    form.set_scale([])
+    assert own.text() == ""

@@ -166,7 +166,7 @@ def test_help_tells_values_and_fits_every_parameter(capsys: pytest.CaptureFixtur
     text = " ".join(capsys.readouterr().out.split())
     for parameter in ALL:
         assert option_name(parameter) in text
-    assert "0 to 4; default: 0.4" in text
+    assert f"0 to 4; default: {Config().omega}" in text
     assert "(default: yes)" in text
     assert "Exit codes: 0 done" in text
 

@@ -360,3 +360,14 @@ def test_the_module_names_its_live_parameters() -> None:
         "iterations",
         "lr",
     }
+
+
+def test_the_process_keeps_its_threads() -> None:
+    import torch
+
+    before = torch.get_num_threads()
+    inside: list[int] = []
+    for _ in denoise_iter(RNG.random((8, 8)), "YX", tiny(threads=before + 1)):
+        inside.append(torch.get_num_threads())
+    assert set(inside) == {before + 1}
+    assert torch.get_num_threads() == before

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 
-from ..config import Config
 from ..errors import ConfigError
 
 
@@ -75,17 +76,17 @@ def _cpu_has(feature: str) -> bool:
     return bool(query is not None and query())
 
 
-def prepare_threads(config: Config) -> None:
-    """Set the number of CPU threads that `config` asks for, and how they treat tiny numbers."""
-    # A network that dies or diverges fills with denormals, each a hundred times slower than a zero.
-    torch.set_flush_denormal(True)
-    if config.threads:
-        torch.set_num_threads(config.threads)
+@contextmanager
+def threads(count: int) -> Iterator[None]:
+    """Compute with `count` CPU threads inside the block; 0 leaves their number as it is.
 
-
-def synchronise(device: torch.device) -> None:
-    """Wait until `device` has done what was asked of it, so that a clock tells the truth."""
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-    elif device.type == "mps":
-        torch.mps.synchronize()
+    The number belongs to the whole process, so it is given back.
+    """
+    before = torch.get_num_threads()
+    if count:
+        torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        if count:
+            torch.set_num_threads(before)

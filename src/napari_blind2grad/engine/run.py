@@ -67,9 +67,10 @@ def denoise_iter(
     OutOfMemory, EngineError
         If the computation fails.
     """
-    with translated():
+    config = config or Config()
+    with translated(), devices.threads(config.threads):
         stack = check(image, axes)
-        run = _Run(stack, config or Config(), should_stop or (lambda: False), focus or dict)
+        run = _Run(stack, config, should_stop or (lambda: False), focus or dict)
         yield from run.events()
 
 
@@ -85,7 +86,6 @@ class _Run:
         self.focus = focus
         self.device = devices.choose_device(config.device)
         self.dtype = devices.choose_dtype(config.precision, self.device)
-        devices.prepare_threads(config)
         self.output = Output(stack, config)
         self.groups = stack.groups(config.networks)
         self.group = 0

@@ -87,12 +87,12 @@ def test_edits_are_marked_and_can_be_reset(form):
 
 def test_thresholds_in_own_units(form):
     own = form.findChild(object, "eps_g_own")
-    assert own.text() == ""
+    assert own.text() == "/255"
     form.set_scale([255])
-    assert own.text() == "≈ 40"
+    assert own.text() == "/255 ≈ 40"
     form.set_scale([510, 255], exact=True)
-    assert own.text() == "= 40–80"
+    assert own.text() == "/255 = 40–80"
     form.findChild(object, "eps_g").setValue(20)
-    assert own.text() == "= 20–40"
+    assert own.text() == "/255 = 20–40"
     form.set_scale([])
-    assert own.text() == ""
+    assert own.text() == "/255"

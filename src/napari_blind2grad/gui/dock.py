@@ -118,6 +118,7 @@ class Blind2GradWidget(QWidget):
             snapshot = take_snapshot(layer, axes, region)
             config = self.form.config()
         except Blind2GradError as error:
+            self.panel.clear_progress()
             self._tell_failure(str(error))
             return
         live = self._live.setdefault(layer, LiveLayers(self.viewer, layer))
@@ -222,8 +223,8 @@ class Blind2GradWidget(QWidget):
         self.legend = MaskLegend(content)
         self.action_bar = ActionBar(content)
         layout = QVBoxLayout(content)
-        layout.setContentsMargins(6, 6, 6, 6)
-        layout.setSpacing(8)
+        layout.setContentsMargins(4, 4, 4, 4)
+        layout.setSpacing(6)
         for part in (
             self.input,
             self.form,

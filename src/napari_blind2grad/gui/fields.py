@@ -11,6 +11,7 @@ from qtpy.QtWidgets import (
     QCheckBox,
     QComboBox,
     QDoubleSpinBox,
+    QLabel,
     QLineEdit,
     QSpinBox,
     QWidget,
@@ -32,6 +33,23 @@ class FloatBox(QDoubleSpinBox):
         return f"{value:.8g}"
 
 
+class RowLabel(QLabel):
+    """The label of a row; all have one width, so that the fields of all sections line up.
+
+    Parameters
+    ----------
+    text
+        The words; long ones wrap.
+    parent
+        Qt parent.
+    """
+
+    def __init__(self, text: str, parent: QWidget | None = None) -> None:
+        super().__init__(text, parent)
+        self.setWordWrap(True)
+        self.setFixedWidth(self.fontMetrics().horizontalAdvance("Detail threshold ε_g") + 20)
+
+
 class _WheelGuard(QObject):
     """Let the wheel scroll the dock rather than change a value that the mouse happens to be over."""
 
@@ -40,6 +58,12 @@ class _WheelGuard(QObject):
             event.ignore()
             return True
         return super().eventFilter(watched, event)
+
+
+def shrinkable(combo: QComboBox) -> None:
+    """Let `combo` become narrower than its longest choice, so that it fits into a narrow dock."""
+    combo.setMinimumContentsLength(6)
+    combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
 
 
 def guard_wheel(widget: QWidget) -> None:
@@ -122,9 +146,10 @@ class Field:
         return box
 
     def _number(self, box: QSpinBox | QDoubleSpinBox, on_change: Callable[[], None]) -> None:
-        if self.parameter.unit:
-            gap = "" if self.parameter.unit.startswith("/") else " "
-            box.setSuffix(gap + self.parameter.unit)
+        if self.parameter.unit and not self.parameter.unit.startswith("/"):
+            box.setSuffix(f" {self.parameter.unit}")
+        # Else the widest number in its range would set the width of the dock.
+        box.setMinimumWidth(box.fontMetrics().horizontalAdvance("0.0025") + 40)
         # A half-typed number must not reach the engine.
         box.setKeyboardTracking(False)
         box.valueChanged.connect(lambda _: on_change())
@@ -145,6 +170,7 @@ class Field:
             return edit
         box = QComboBox(parent)
         box.addItems(self.parameter.choices)
+        shrinkable(box)
         box.currentTextChanged.connect(lambda _: on_change())
         guard_wheel(box)
         self._read, self._write = box.currentText, box.setCurrentText

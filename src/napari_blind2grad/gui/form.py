@@ -11,14 +11,14 @@ from qtpy.QtWidgets import (
     QFormLayout,
     QHBoxLayout,
     QLabel,
-    QPushButton,
+    QToolButton,
     QVBoxLayout,
     QWidget,
 )
 from superqt import QCollapsible
 
 from ..config import PRESET_HELP, PRESETS, Config, parameters
-from .fields import Field, guard_wheel
+from .fields import Field, RowLabel, guard_wheel, shrinkable
 
 #: The sections under Advanced, by parameter group.
 _SECTIONS: Mapping[str, str] = {
@@ -58,6 +58,8 @@ class ParameterForm(QWidget):
         self.advanced.setObjectName("advanced")
         self.advanced.setToolTip("Network, masks, training, machine and output")
         self.advanced.setDuration(0)
+        self.advanced.layout().setContentsMargins(0, 0, 0, 0)
+        self.advanced.content().layout().setContentsMargins(0, 0, 0, 0)
         for group, title in _SECTIONS.items():
             heading = QLabel(f"<b>{title}</b>", self)
             self.advanced.addWidget(heading)
@@ -114,10 +116,9 @@ class ParameterForm(QWidget):
         source = "" if exact else ", as its contrast limits suggest; exact once a run has started"
         for name, label in self._own_units.items():
             share = self._fields[name].value() / 255
-            values = sorted({f"{share * width:.3g}" for width in self._scale}, key=float)
-            label.setText(
-                f"{sign} {'–'.join(values[:: max(1, len(values) - 1)])}" if values else ""
-            )
+            values = sorted({_short(share * width) for width in self._scale}, key=float)
+            ends = "–".join(values[:: max(1, len(values) - 1)])
+            label.setText(f"/255 {sign} {ends}" if values else "/255")
             label.setToolTip(f"The threshold in the image's own units{source}.")
 
     # --------------------------------------------------------------------------- widgets
@@ -137,13 +138,16 @@ class ParameterForm(QWidget):
             )
         self.preset.currentIndexChanged.connect(self._on_preset)
         guard_wheel(self.preset)
-        self.reset = QPushButton("Reset", row)
+        shrinkable(self.preset)
+        self.reset = QToolButton(row)
+        self.reset.setText("↺")
+        self.reset.setAccessibleName("Reset to the preset")
         self.reset.setObjectName("reset")
         self.reset.clicked.connect(self._on_preset)
         field = QHBoxLayout()
         field.addWidget(self.preset, 1)
         field.addWidget(self.reset)
-        layout.addRow("Preset", field)
+        layout.addRow(RowLabel("Preset", row), field)
         self._preset_help = QLabel(row)
         self._preset_help.setObjectName("preset_help")
         self._preset_help.setWordWrap(True)
@@ -154,22 +158,21 @@ class ParameterForm(QWidget):
         section = QWidget(self)
         layout = QFormLayout(section)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.setRowWrapPolicy(QFormLayout.RowWrapPolicy.WrapLongRows)
         layout.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         for parameter in parameters():
             if parameter.group != group or parameter.name == "base":
                 continue
             field = Field(parameter, self._on_edit, section)
             self._fields[parameter.name] = field
-            label = QLabel(parameter.label, section)
+            label = RowLabel(parameter.label, section)
             label.setToolTip(field.tooltip())
             label.setBuddy(field.widget)
             if parameter.name not in _THRESHOLDS:
                 layout.addRow(label, field.widget)
                 continue
-            own = QLabel(section)
+            own = QLabel(parameter.unit, section)
             own.setObjectName(f"{parameter.name}_own")
-            own.setMinimumWidth(own.fontMetrics().horizontalAdvance("≈ 1.23e+04"))
+            own.setMinimumWidth(own.fontMetrics().horizontalAdvance("/255 ≈ 123"))
             row = QHBoxLayout()
             row.addWidget(field.widget, 1)
             row.addWidget(own)
@@ -198,3 +201,8 @@ class ParameterForm(QWidget):
         self._preset_help.setText(PRESET_HELP[self._base] + note)
         self.reset.setEnabled(bool(changed) and not self._locked)
         self.reset.setToolTip(f"Back to the {self._base} preset's own settings.")
+
+
+def _short(value: float) -> str:
+    """Return a number in at most five characters, where that is possible."""
+    return f"{value:.0f}" if 100 <= value < 1e5 else f"{value:.3g}"

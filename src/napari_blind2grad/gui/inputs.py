@@ -13,7 +13,7 @@ from qtpy.QtWidgets import QComboBox, QFormLayout, QLineEdit, QWidget
 from ..axes import parse_axes
 from ..errors import InputError
 from .adapter import finest, suggested_axes, suitable
-from .fields import guard_wheel
+from .fields import RowLabel, guard_wheel, shrinkable
 from .live import is_live
 from .regions import REGIONS
 
@@ -39,10 +39,6 @@ class InputBox(QWidget):
         self.combo = QComboBox(self)
         self.combo.setObjectName("input_layer")
         self.combo.setToolTip("The Image layer to denoise; it is never altered.")
-        self.combo.setMinimumContentsLength(8)
-        self.combo.setSizeAdjustPolicy(
-            QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
-        )
         self.axes = QLineEdit(self)
         self.axes.setObjectName("axes")
         self.axes.setToolTip(
@@ -59,12 +55,13 @@ class InputBox(QWidget):
             self.region.addItem(words, key)
         for combo in (self.combo, self.region):
             guard_wheel(combo)
+            shrinkable(combo)
         layout = QFormLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
-        layout.addRow("Image", self.combo)
-        layout.addRow("Axes", self.axes)
-        layout.addRow("Region", self.region)
+        layout.addRow(RowLabel("Image", self), self.combo)
+        layout.addRow(RowLabel("Axes", self), self.axes)
+        layout.addRow(RowLabel("Region", self), self.region)
         self.combo.currentIndexChanged.connect(self._on_layer)
         self.axes.editingFinished.connect(self._on_axes)
         self.region.currentIndexChanged.connect(lambda _: self.changed.emit())

@@ -26,32 +26,32 @@ class MaskLegend(QWidget):
         )
         layout = QGridLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.setHorizontalSpacing(6)
+        layout.setHorizontalSpacing(4)
         layout.setVerticalSpacing(2)
-        self._shares: list[QLabel] = []
+        self._labels: list[QLabel] = []
         for value, name in enumerate(DUAL_MASK_CLASSES):
             swatch = QLabel(self)
             swatch.setFixedSize(12, 12)
             fill = MASK_COLOURS[value] if value else "transparent"
             swatch.setStyleSheet(f"background: {fill}; border: 1px solid gray;")
-            share = QLabel(self)
-            share.setObjectName(f"share_{value}")
+            label = QLabel(name, self)
+            label.setStyleSheet("padding: 0")
+            label.setObjectName(f"share_{value}")
             row, column = divmod(value, 2)
-            layout.addWidget(swatch, row, 3 * column)
-            layout.addWidget(QLabel(name, self), row, 3 * column + 1)
-            layout.addWidget(share, row, 3 * column + 2)
-            self._shares.append(share)
-        layout.setColumnStretch(2, 1)
-        layout.setColumnStretch(5, 1)
+            layout.addWidget(swatch, row, 2 * column)
+            layout.addWidget(label, row, 2 * column + 1)
+            layout.setColumnStretch(2 * column + 1, 1)
+            self._labels.append(label)
 
     def show_mask(self, mask: np.ndarray) -> None:
         """Show the shares of the classes in one plane."""
         step = max(1, min(mask.shape) // 512)  # exact up to 1024 pixels, and never slow
-        counts = np.bincount(mask[::step, ::step].ravel(), minlength=len(self._shares))
-        for label, count in zip(self._shares, counts, strict=False):
-            label.setText(f"{100 * count / counts.sum():.0f} %")
+        counts = np.bincount(mask[::step, ::step].ravel(), minlength=len(self._labels))
+        shares = 100 * counts / counts.sum()
+        for label, name, share in zip(self._labels, DUAL_MASK_CLASSES, shares, strict=False):
+            label.setText(f"{name} {share:.0f} %")
 
     def clear(self) -> None:
         """Forget the shares."""
-        for label in self._shares:
-            label.clear()
+        for label, name in zip(self._labels, DUAL_MASK_CLASSES, strict=True):
+            label.setText(name)

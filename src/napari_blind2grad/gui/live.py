@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 from napari.components import ViewerModel
 from napari.layers import Image, Labels, Layer
-from vispy.scene.visuals import Line
 
 from .adapter import Snapshot
 from .arrays import LiveArrays
@@ -47,20 +46,6 @@ class _Entry:
     given: str
     array: np.ndarray
     measure: bool
-
-
-def warm_up() -> None:
-    """Have napari load what it only loads for its first layers; safe in any thread.
-
-    The first Labels layer alone imports pandas, which would hold up the window in the middle of a run.
-    """
-    plane = np.zeros((2, 2), np.uint8)
-    Labels(plane, colormap=mask_colormap())
-    for role in ROLES:
-        if role.colormap:
-            Image(plane, colormap=role.colormap, contrast_limits=(0, 1))
-    # The outline of the Labels layer's polygon tool; its dash patterns take long the first time.
-    Line(pos=np.eye(2), method="agg")
 
 
 class LiveLayers:

@@ -7,8 +7,9 @@ import time
 
 import numpy as np
 import pyqtgraph as pg
+from qtpy.QtCore import Qt
 from qtpy.QtGui import QColor
-from qtpy.QtWidgets import QVBoxLayout, QWidget
+from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 from ..events import Progress
 from .theme import CURVE_COLOURS, Palette
@@ -19,6 +20,14 @@ _NAMES = {"loss": "loss", "content": "content d_c", "deviation": "deviation d_g"
 _POINTS = 2000
 #: Shortest time between two redraws, in seconds.
 _INTERVAL = 0.25
+
+
+class _LogAxis(pg.AxisItem):
+    """Labels of log10 values; pyqtgraph's own are empty between two powers of ten."""
+
+    def tickStrings(self, values: list[float], scale: float, spacing: float) -> list[str]:  # noqa: ARG002, N802
+        """Return one label for each value."""
+        return [f"{10**value:.2g}" for value in values]
 
 
 class LossPlot(QWidget):
@@ -33,7 +42,7 @@ class LossPlot(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("loss_plot")
-        self.setFixedHeight(150)
+        self.setFixedHeight(140)
         self.setToolTip("Mean loss since the last point, and its two parts over the hidden pixels")
         self._steps: list[int] = []
         self._values: dict[str, list[float]] = {name: [] for name in _NAMES}
@@ -43,25 +52,33 @@ class LossPlot(QWidget):
         self._canvas.ci.setContentsMargins(0, 4, 4, 0)
         self._canvas.ci.setSpacing(0)
         view = pg.ViewBox(enableMenu=False, enableMouse=False, defaultPadding=0.03)
-        left = pg.AxisItem("left", linkView=view)
-        left.setLogMode(y=True)
-        left.setWidth(34)
+        left = _LogAxis("left", linkView=view)
+        left.enableAutoSIPrefix(False)
+        left.setWidth(38)
         bottom = pg.AxisItem("bottom", linkView=view)
         bottom.enableAutoSIPrefix(False)
         self._axes = (left, bottom)
         self._canvas.addItem(left, 0, 0)
         self._canvas.addItem(view, 0, 1)
         self._canvas.addItem(bottom, 1, 1)
-        self._legend = pg.LegendItem(offset=(-1, 1), verSpacing=-6)
-        self._legend.setParentItem(view)
         self._curves = {}
-        for name, label in _NAMES.items():
-            curve = pg.PlotCurveItem(pen=pg.mkPen(CURVE_COLOURS[name], width=1.5))
-            view.addItem(curve)
-            self._legend.addItem(curve, label)
-            self._curves[name] = curve
+        for name in _NAMES:
+            self._curves[name] = pg.PlotCurveItem(pen=pg.mkPen(CURVE_COLOURS[name], width=1.5))
+            view.addItem(self._curves[name])
+        # Above the plot, where it hides no curve.
+        legend = QLabel(
+            " &nbsp; ".join(
+                f'<span style="color: {CURVE_COLOURS[name]}">━</span> {label}'
+                for name, label in _NAMES.items()
+            ),
+            self,
+        )
+        legend.setStyleSheet("padding: 0")
+        legend.setAlignment(Qt.AlignmentFlag.AlignRight)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(0)
+        layout.addWidget(legend)
         layout.addWidget(self._canvas)
 
     def clear(self) -> None:
@@ -102,5 +119,3 @@ class LossPlot(QWidget):
         for axis in self._axes:
             axis.setTextPen(text)
             axis.setPen(QColor(palette.raised))
-        for _, label in self._legend.items:
-            label.setText(label.text, color=text)

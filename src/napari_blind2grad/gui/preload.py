@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import importlib
 import importlib.util
 import os
 import sys
@@ -13,13 +14,16 @@ from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
+from vispy.visuals.line.dash_atlas import DashAtlas
 
 from ..config import Config
 from ..errors import Blind2GradError, EngineError
 from ..events import Event
-from .live import warm_up
 
 Engine = Callable[..., Generator[Event, Config | None, None]]
+
+#: What napari imports for its first Labels layer, in the middle of a run.
+_LATE = ("pandas", "skimage.color.colorconv", "skimage.exposure", "scipy.linalg")
 
 
 def load_engine() -> Engine:
@@ -66,7 +70,10 @@ def exercise(denoise_iter: Engine) -> None:
 
 
 def _load() -> None:
-    warm_up()
+    for name in _LATE:
+        with suppress(ImportError):  # another napari may do without
+            importlib.import_module(name)
+    DashAtlas()  # keeps its patterns, which take long and every Labels layer needs
     with suppress(Blind2GradError):  # the first run will say so
         exercise(load_engine())
 

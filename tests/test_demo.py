@@ -50,7 +50,9 @@ def test_demo_without_a_screen(tmp_path):
 
     report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
     assert report["iterations"] == 60
-    assert report["config"] == Config.preset(iterations=60).to_dict()
+    ran = Config.from_dict(report["config"])
+    assert ran.threads >= 1  # the window keeps a core to itself
+    assert ran.changes() == {"iterations": 60, "threads": ran.threads}
     assert report["device"]
     assert 0 < report["seconds_to_first_preview"] < report["seconds"]
     error = (denoised.data.astype(float) - sample.clean) / FULL_SCALE

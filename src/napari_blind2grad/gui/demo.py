@@ -31,6 +31,7 @@ from superqt.utils import WorkerBase
 from ..events import Array, Result, Started
 from ..io import write_image
 from ..samples import FULL_SCALE, PHOTONS, Sample, planaria_like
+from . import preload
 
 _Q = TypeVar("_Q", bound=QWidget)
 
@@ -190,6 +191,10 @@ def _denoise(widget: Any, options: argparse.Namespace) -> _Watch:
         timer.timeout.connect(watch.on_late)
         timer.timeout.connect(loop.quit)
         timer.start(1000 * PATIENCE)
+    # A person looks at the window before the first click; PyTorch loads meanwhile.
+    loading = preload.start()
+    while loading.is_alive():
+        _settle(50)
     _settle(500)
     QTimer.singleShot(0, run.click)
     loop.exec()

@@ -33,6 +33,18 @@ def _give_way() -> None:
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
 
 
+def _leave_a_core(config: Config) -> Config:
+    """Leave one core to the window, unless the user has asked for a number of threads.
+
+    PyTorch's threads wait for one another after every operation. When the window's drawing takes a core
+    from one of them, all are late: on two cores, two threads were slower than one.
+    """
+    if config.threads:
+        return config
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return config.replace(threads=max(1, (cores or 1) - 1))
+
+
 @contextmanager
 def _spared_from_collection() -> Iterator[None]:
     """Keep Python's cycle collector off all objects that are there now.
@@ -73,7 +85,7 @@ class DenoiseWorker(WorkerBase):
     def __init__(self, snapshot: Snapshot, config: Config) -> None:
         super().__init__(SignalsClass=WorkerSignals)
         self.snapshot = snapshot
-        self.config = config
+        self.config = _leave_a_core(config)
         #: Where the user looks, by axis letter of the region; replaced as a whole, never mutated.
         self.focus: Mapping[str, int] = {}
         #: Whether the residual layer is wanted.

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import gc
 import importlib
 import importlib.util
 import os
 import sys
 import threading
-from collections.abc import Callable, Generator
-from contextlib import suppress
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -70,12 +71,25 @@ def exercise(denoise_iter: Engine) -> None:
 
 
 def _load() -> None:
-    for name in _LATE:
-        with suppress(ImportError):  # another napari may do without
-            importlib.import_module(name)
-    DashAtlas()  # keeps its patterns, which take long and every Labels layer needs
-    with suppress(Blind2GradError):  # the first run will say so
-        exercise(load_engine())
+    with _uncollected():
+        for name in _LATE:
+            with suppress(ImportError):  # another napari may do without
+                importlib.import_module(name)
+        DashAtlas()  # keeps its patterns, which take long and every Labels layer needs
+        with suppress(Blind2GradError):  # the first run will say so
+            exercise(load_engine())
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Rest Python's cycle collector, which would walk all of napari as PyTorch's modules pour in."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def _load_library() -> None:

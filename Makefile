@@ -10,7 +10,7 @@ endif
 SETUP := $(PYTHON) scripts/setup.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format types docs constraints clean
+.PHONY: help setup demo test lint format types docs pictures constraints clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -41,6 +41,10 @@ types: ## check types
 docs: ## build the documentation into site/
 	@$(SETUP) --no-window --extras all,test,dev,docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+pictures: setup ## photograph the real window for the documentation
+	@$(BIN)/python -m napari_blind2grad.gui.demo --output build/pictures --exit
+	cp build/pictures/screenshot.png docs/images/window.png
 
 constraints: ## resolve all packages anew and pin them in constraints.txt
 	@PYTHON=$(PYTHON) scripts/pin.sh

@@ -89,10 +89,17 @@ def test_thresholds_in_own_units(form):
     own = form.findChild(object, "eps_g_own")
     assert own.text() == "/255"
     form.set_scale([255])
-    assert own.text() == "/255 ≈ 40"
+    assert own.text() == "/255 ≈\u00a040"
     form.set_scale([510, 255], exact=True)
-    assert own.text() == "/255 = 40–80"
+    assert own.text() == "/255 =\u00a040–80"
     form.findChild(object, "eps_g").setValue(20)
-    assert own.text() == "/255 = 20–40"
+    assert own.text() == "/255 =\u00a020–40"
     form.set_scale([])
     assert own.text() == "/255"
+
+
+def test_dock_fits_into_320_pixels(viewer, dock, stack):
+    viewer.add_image(stack * 100, name="a layer with quite a long name indeed")
+    content = dock.panel.parentWidget()
+    scroll_bar = 20
+    assert content.minimumSizeHint().width() <= 320 - scroll_bar

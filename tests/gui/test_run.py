@@ -228,5 +228,5 @@ def test_status_tells_device_noise_and_thresholds(dock, running, qtbot):
     qtbot.waitUntil(lambda: "Pocket calculator" in dock.panel.status.text(), timeout=5000)
     assert "12.5" in dock.noise.text()
     assert "A note." in dock.noise.text()
-    assert dock.findChild(object, "eps_g_own").text() == "/255 = 80"  # 40 / 255 * 510
+    assert dock.findChild(object, "eps_g_own").text() == "/255 =\u00a080"  # 40 / 255 * 510
     assert dock.findChild(object, "share_1").text() == "hidden, flat 25 %"

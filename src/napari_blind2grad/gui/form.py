@@ -118,7 +118,7 @@ class ParameterForm(QWidget):
             share = self._fields[name].value() / 255
             values = sorted({_short(share * width) for width in self._scale}, key=float)
             ends = "–".join(values[:: max(1, len(values) - 1)])
-            label.setText(f"/255 {sign} {ends}" if values else "/255")
+            label.setText(f"/255 {sign}\u00a0{ends}" if values else "/255")
             label.setToolTip(f"The threshold in the image's own units{source}.")
 
     # --------------------------------------------------------------------------- widgets
@@ -172,10 +172,11 @@ class ParameterForm(QWidget):
                 continue
             own = QLabel(parameter.unit, section)
             own.setObjectName(f"{parameter.name}_own")
-            own.setMinimumWidth(own.fontMetrics().horizontalAdvance("/255 ≈ 123"))
+            own.setWordWrap(True)  # in a narrow dock, before the sign
+            own.setMinimumWidth(own.fontMetrics().horizontalAdvance("≈ 12345") + 6)
             row = QHBoxLayout()
-            row.addWidget(field.widget, 1)
-            row.addWidget(own)
+            row.addWidget(field.widget, 3)
+            row.addWidget(own, 2)
             layout.addRow(label, row)
             self._own_units[parameter.name] = own
         return section

@@ -369,3 +369,15 @@ def test_the_process_keeps_its_threads() -> None:
     events = denoise_iter(RNG.random((8, 8)), "YX", tiny(threads=before + 1))
     assert {torch.get_num_threads() for _ in events} == {before + 1}
     assert torch.get_num_threads() == before
+
+
+def test_a_pause_is_left_out_of_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    import time
+
+    now = 0.0
+    monkeypatch.setattr(time, "perf_counter", lambda: now)
+    events = denoise_iter(RNG.random((16, 16)), "YX", tiny())
+    for event in events:
+        now += 1000.0  # whoever receives the event takes his time
+        if isinstance(event, Progress | Result):
+            assert event.seconds == 0.0

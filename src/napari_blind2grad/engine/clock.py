@@ -26,13 +26,18 @@ class Clock:
         self.total = 1.0
         self.done = 0.0
         self._start = time.perf_counter()
+        self._held = 0.0
         self._progress = self._start
         self._preview = 0.0
 
     @property
     def seconds(self) -> float:
-        """Seconds since the start."""
-        return time.perf_counter() - self._start
+        """Seconds since the start, less those that the run was held."""
+        return time.perf_counter() - self._start - self._held
+
+    def hold(self, seconds: float) -> None:
+        """Leave `seconds` out of account: the receiver of an event took them, as in a pause."""
+        self._held += seconds
 
     @property
     def fraction(self) -> float:

@@ -195,7 +195,9 @@ class _Run:
 
     def _tell(self, event: Event) -> Events:
         """Yield `event` and take over the settings that are sent in answer."""
+        told = time.perf_counter()
         answer = yield event
+        self.clock.hold(time.perf_counter() - told)
         if answer is not None:
             live = {name: getattr(answer, name) for name in LIVE}
             self.config = self.config.replace(**live)

@@ -8,24 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 from napari.layers import Image
 from napari.utils.notifications import notification_manager
-from qtpy.QtCore import QEvent, QObject, QSize, Qt, Signal
+from qtpy.QtCore import Signal
 from qtpy.QtGui import QGuiApplication
-from qtpy.QtWidgets import (
-    QDockWidget,
-    QFileDialog,
-    QFrame,
-    QLabel,
-    QScrollArea,
-    QVBoxLayout,
-    QWidget,
-)
+from qtpy.QtWidgets import QFileDialog, QLabel, QWidget
 from superqt.utils import create_worker
 
 from ..axes import Axes
 from ..config import Config
 from ..errors import Blind2GradError
 from ..events import Preview, Progress, Result, Started
-from . import preload
+from . import preload, words
 from .actions import ActionBar
 from .adapter import finest, take_snapshot
 from .choice import LayerChoice
@@ -35,7 +27,8 @@ from .form import ParameterForm
 from .inputs import InputBox
 from .legend import MaskLegend
 from .live import METADATA, LiveLayers, grid, is_live
-from .panel import RunPanel, State, duration
+from .pane import Pane
+from .panel import RunPanel, State
 from .plots import LossPlot
 from .preferences import read_preferences
 from .regions import region_slices
@@ -48,7 +41,7 @@ if TYPE_CHECKING:
     import napari.viewer
 
 
-class Blind2GradWidget(QWidget):
+class Blind2GradWidget(Pane):
     """Denoise the image of a layer while watching and steering.
 
     Parameters
@@ -74,7 +67,6 @@ class Blind2GradWidget(QWidget):
 
     # napari hands its viewer to the parameter with this very annotation, compared as text.
     def __init__(self, viewer: napari.viewer.Viewer, parent: QWidget | None = None) -> None:
-        self._dock: QDockWidget | None = None
         super().__init__(parent)
         self.viewer = viewer
         self._run: Run | None = None
@@ -168,6 +160,10 @@ class Blind2GradWidget(QWidget):
         if self._run is not None:
             self._run.cancel(reason)
 
+    def on_dock_closed(self) -> None:
+        """End the run; nobody is looking any more."""
+        self.cancel()
+
     def apply_to_stack(self) -> None:
         """Run the present settings on the whole image."""
         self.input.choose_region("whole")
@@ -206,12 +202,8 @@ class Blind2GradWidget(QWidget):
 
     # ----------------------------------------------------------------------------- layout
 
-    def sizeHint(self) -> QSize:  # noqa: N802 (Qt's name)
-        """Return a size at which nothing is cut off."""
-        return QSize(360, 800)
-
     def _build(self) -> None:
-        content = QWidget(self)
+        content = self.content
         self.input = InputBox(self.viewer, content)
         self.form = ParameterForm(content)
         self.choice = LayerChoice(content)
@@ -222,32 +214,21 @@ class Blind2GradWidget(QWidget):
         self.noise.setWordWrap(True)
         self.legend = MaskLegend(content)
         self.action_bar = ActionBar(content)
-        layout = QVBoxLayout(content)
-        layout.setContentsMargins(4, 4, 4, 4)
-        layout.setSpacing(6)
-        for part in (
-            self.input,
-            self.form,
-            _line(content),
-            self.choice,
-            _line(content),
-            self.panel,
-            self.plot,
-            self.noise,
-            self.legend,
-            _line(content),
-            self.action_bar,
-        ):
-            layout.addWidget(part)
-        layout.addStretch(1)
-        area = QScrollArea(self)
-        area.setWidget(content)
-        area.setWidgetResizable(True)
-        area.setFrameShape(QFrame.Shape.NoFrame)
-        area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        outer = QVBoxLayout(self)
-        outer.setContentsMargins(0, 0, 0, 0)
-        outer.addWidget(area)
+        self.fill(
+            (
+                self.input,
+                self.form,
+                None,
+                self.choice,
+                None,
+                self.panel,
+                self.plot,
+                self.noise,
+                self.legend,
+                None,
+                self.action_bar,
+            )
+        )
 
     def _connect(self) -> None:
         self.input.changed.connect(self._on_input)
@@ -320,28 +301,6 @@ class Blind2GradWidget(QWidget):
         data = finest(layer)
         sizes = " × ".join(f"{n} {c}" for c, n in zip(axes, data.shape, strict=True))
         return f"Ready: {sizes}, {data.dtype}.", False
-
-    # ------------------------------------------------------------------ when the dock closes
-
-    def changeEvent(self, event: QEvent) -> None:  # noqa: N802 (Qt's name)
-        """Notice being put into a dock, and taken out of it."""
-        super().changeEvent(event)
-        if event.type() != QEvent.Type.ParentChange:
-            return
-        ancestor = self.parentWidget()
-        while ancestor is not None and not isinstance(ancestor, QDockWidget):
-            ancestor = ancestor.parentWidget()
-        if ancestor is not None and ancestor is not self._dock:
-            ancestor.installEventFilter(self)
-        elif ancestor is None and self._dock is not None:
-            self.cancel()  # napari takes the widget out when the dock is closed
-        self._dock = ancestor
-
-    def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802 (Qt's name)
-        """End the run when the dock is closed or hidden by its title bar."""
-        if event.type() == QEvent.Type.Close and watched is self._dock:
-            self.cancel()
-        return super().eventFilter(watched, event)
 
     # --------------------------------------------------------------- what the user changes
 
@@ -440,26 +399,16 @@ class Blind2GradWidget(QWidget):
 
     def _on_started(self, event: Started) -> None:
         self.form.set_scale(event.scale, exact=True)
-        values = ", ".join(f"{sigma:.3g}" for sigma in event.noise)
-        lines = [f"Noise σ ≈ {values} (image units)", *event.notes]
-        self.noise.setText("\n".join(lines))
-        self._machine = f"{event.device}, {event.precision}"
+        self.noise.setText(words.noise(event))
+        self._machine = words.machine(event)
         self.panel.show_status(f"Training on {self._machine}…")
         self.started.emit(event)
 
     def _on_progress(self, event: Progress) -> None:
         self.panel.show_progress(event)
         self.plot.add(event)
-        if self._state is not State.RUNNING:
-            return
-        if event.phase == "predict":
-            self.panel.show_status(f"Denoising plane by plane on {self._machine}…")
-            return
-        network = f", network {event.network} of {event.networks}" if event.networks > 1 else ""
-        self.panel.show_status(
-            f"Training on {self._machine}: step {event.iteration} of {event.iterations}, "
-            f"cycle {event.cycle} of {event.cycles}{network}."
-        )
+        if self._state is State.RUNNING:
+            self.panel.show_status(words.going_on(event, self._machine))
 
     def _on_preview(self, event: Preview) -> None:
         mask = event.maps.get("dual_mask")
@@ -471,12 +420,7 @@ class Blind2GradWidget(QWidget):
         self.plot.draw()
         self.panel.progress.setValue(1000)
         self.panel.progress.setFormat("done")
-        took = f"{duration(result.seconds)} on {result.device}"
-        if result.stopped:
-            text = f"Stopped after {result.iterations} steps and kept ({took})."
-        else:
-            text = f"Done in {took}."
-        self.panel.show_status(text)
+        self.panel.show_status(words.done(result))
         self.finished.emit(result)
 
     def _on_over(self) -> None:
@@ -496,10 +440,3 @@ class Blind2GradWidget(QWidget):
             return
         self._tell_failure(f"An unexpected error kept the image from being saved: {error!r}.")
         notification_manager.receive_error(type(error), error, error.__traceback__)
-
-
-def _line(parent: QWidget) -> QFrame:
-    line = QFrame(parent)
-    line.setFrameShape(QFrame.Shape.HLine)
-    line.setFrameShadow(QFrame.Shadow.Plain)
-    return line

@@ -262,7 +262,15 @@ def collect(
     return events, events[-1]
 
 
-@pytest.mark.parametrize("stop_at", [0, 3, 30])
+def test_a_stop_before_the_first_step_leaves_the_image_as_it_was() -> None:
+    image = RNG.random((20, 20)).astype(np.float32)
+    _, result = collect(image, "YX", tiny(), 0)
+    np.testing.assert_array_equal(result.image, image)
+    assert result.iterations == 0
+    assert any("still noisy" in note for note in result.notes)
+
+
+@pytest.mark.parametrize("stop_at", [1, 3, 30])
 def test_a_stop_keeps_what_there_is(stop_at: int) -> None:
     image = RNG.random((4, 20, 20)).astype(np.float32)
     _, result = collect(image, "ZYX", tiny(iterations=50, cycles=5), stop_at)
@@ -381,3 +389,45 @@ def test_a_pause_is_left_out_of_the_time(monkeypatch: pytest.MonkeyPatch) -> Non
         now += 1000.0  # whoever receives the event takes his time
         if isinstance(event, Progress | Result):
             assert event.seconds == 0.0
+
+
+@pytest.mark.parametrize("preset", ["fast", "paper"])
+def test_the_result_does_not_depend_on_where_one_looks(preset: str) -> None:
+    image = RNG.random((3, 32, 32)).astype(np.float32)
+    config = Config.preset(preset, **{**TINY, "patch": 32, "depth": 2})
+    first, last = (
+        list(denoise_iter(image, "ZYX", config, focus=lambda z=z: {"Z": z}))[-1] for z in (0, 2)
+    )
+    np.testing.assert_array_equal(first.image, last.image)  # type: ignore[union-attr]
+
+
+def test_a_hot_pixel_does_not_blind_the_network() -> None:
+    import torch
+
+    from napari_blind2grad.engine.stack import check, load
+
+    image = RNG.random((64, 64))
+    image[7, 9] = 1e15
+    planes = load(check(image, "YX"), [0], tiny(), torch.device("cpu"), 4)
+    assert 0.1 < Training(planes, tiny(), torch.float32, 0).network.spread < 1.0
+
+
+def test_no_pixel_with_all_its_colours_is_refused() -> None:
+    image = RNG.random((16, 16, 3))
+    image[..., 0] = np.nan
+    with pytest.raises(InputError, match="colour"):
+        denoise(image, "YXS", tiny())
+
+
+def test_bernoulli_passes_do_not_know_details() -> None:
+    import torch
+
+    from napari_blind2grad.engine.stack import check, load
+
+    config = tiny(mask="bernoulli", rho=1.0)
+    planes = load(check(RNG.random((128, 128)), "YX"), [0], config, torch.device("cpu"), 4)
+    training = Training(planes, config, torch.float32, 0)
+    detail = torch.zeros_like(planes.valid)
+    detail[..., :64, :] = True
+    keep = training.predictor.draw_keep(0, 1, detail)
+    assert float(keep[..., :64, :].mean()) == pytest.approx(0.75, abs=0.02)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -87,9 +86,6 @@ def _file_dtype(args: argparse.Namespace, config: Config, image: ImageFile) -> n
 def _denoise(image: ImageFile, config: Config, interrupts: Interrupts, *, quiet: bool) -> Result:
     if not quiet:
         _tell(image.notes)
-    # Read when PyTorch loads: threads that wait asleep, not in busy loops. Beside other programs a run
-    # is several times faster for it.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from ..engine.run import denoise_iter
 
     told: tuple[str, ...] = ()

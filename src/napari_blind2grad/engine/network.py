@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 
 import torch
 from torch import Tensor, nn
@@ -14,9 +13,7 @@ from .gradient import forward_differences, magnitude
 from .standout import Standout
 
 SLOPE = 0.1  # of LeakyReLU, section 5.1.1
-GROWTH = float(
-    os.environ.get("G", "1.5")
-)  # width of the compact network's coarser levels against its first
+GROWTH = 1.5  # width of the compact network's coarser levels against its first
 
 
 class PartialConv2d(nn.Module):

@@ -76,13 +76,19 @@ class Predictor:
         if self.config.mask == "uniform":
             blind = uniform_blind(scores, self.config.mask_rate)
         else:
-            chance = blind_probability(detail, self.config.mask_rate, self.config.rho)
+            rho = self.config.rho if self.config.mask == "dual" else 0.0
+            chance = blind_probability(detail, self.config.mask_rate, rho)
             blind = scores < chance
         return (~blind).float()
 
     @torch.no_grad()
     def forward(
-        self, plane: int, keep: Tensor | None, turn: int = 0, standout: Standout | None = None
+        self,
+        plane: int,
+        keep: Tensor | None,
+        turn: int = 0,
+        gate: Tensor | None = None,
+        draw: int = 0,
     ) -> Tensor:
         """Return ``f(Ωy)`` of one plane.
 
@@ -94,8 +100,11 @@ class Predictor:
             Ω, floats, shape (1, S, H, W); None shows every pixel, ``f(y)``.
         turn
             Orientation in which the network sees the plane, 0 to 7.
-        standout
-            T-standout to apply.
+        gate
+            T-standout gate, floats, shape (1, 1, H, W); None switches T-standout off. Its draws depend
+            on the seed, the plane and `draw` alone.
+        draw
+            Number of the pass.
 
         Returns
         -------
@@ -108,20 +117,32 @@ class Predictor:
         keep = visible if keep is None else keep * visible
         context = planes.context[planes.neighbours[plane]].flatten(0, 1)[None]  # (1, K·S, H, W)
         _, _, h, w = noisy.shape
+        generator = torch.Generator(noisy.device)
+        generator.manual_seed(hash((self.seed, plane, draw)) & 0x7FFFFFFF)
         core = _CORE[noisy.device.type]
         out = torch.empty_like(noisy)
         if h <= core * 3 // 2 and w <= core * 3 // 2:
-            return self._run(noisy, keep, context, turn, standout)
+            return self._run(noisy, keep, context, turn, gate, generator)
         for tile in tiles(h, w, core, self.network.radius(), self.network.multiple):
-            o, i, t = ((..., *part) for part in tile)
-            out[t] = self._run(noisy[o], keep[o], context[o], turn, standout)[i]
+            o, i, t = ((..., *spans) for spans in tile)
+            part = None if gate is None else gate[o]
+            out[t] = self._run(noisy[o], keep[o], context[o], turn, part, generator)[i]
         return out
 
     def _run(
-        self, noisy: Tensor, keep: Tensor, context: Tensor, turn: int, standout: Standout | None
+        self,
+        noisy: Tensor,
+        keep: Tensor,
+        context: Tensor,
+        turn: int,
+        gate: Tensor | None,
+        generator: torch.Generator,
     ) -> Tensor:
         noisy, keep, context = (orient(part, turn) for part in (noisy, keep, context))
         inputs = assemble(noisy, keep, context, self.config)
+        standout = None
+        if gate is not None:
+            standout = Standout(orient(gate, turn), self.config.dropout, generator)
         training = self.network.training
         self.network.eval()
         with torch.autocast(noisy.device.type, self.dtype, enabled=self.dtype != torch.float32):

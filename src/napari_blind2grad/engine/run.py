@@ -21,7 +21,6 @@ from .maps import plane_maps
 from .noise import channel_sigma
 from .output import Output
 from .stack import Stack, check, load
-from .standout import Standout
 from .training import Training, multiple
 
 Focus = Callable[[], Mapping[str, int]]
@@ -47,7 +46,8 @@ def denoise_iter(
         As in :func:`napari_blind2grad.denoise`.
     should_stop
         Polled in every step from the thread that runs the generator. Once it returns true, training ends
-        and the result is made from what there is: the planes of the last cycle, or one quick pass.
+        and the result is made by one quick pass over the planes that are not finished; a network that
+        has not made a single step leaves its planes as they were.
     focus
         Polled before each preview: the position along T, C and Z of the plane that someone looks at.
 
@@ -107,7 +107,8 @@ class _Run:
                 self.group = group
                 self.training = self._begin(group)
             yield from self._train()
-            yield from self._predict()
+            if self.step:
+                yield from self._predict()
             self.steps_before += self.step
             if self.stopped:
                 break
@@ -152,15 +153,12 @@ class _Run:
         self.training.begin_cycle(medium)
 
     def _predict(self) -> Events:
-        """Finish every plane: the mean of stochastic passes; after a stop, what the last cycle gave."""
+        """Finish every plane: the mean of stochastic passes; after a stop, a single pass."""
         final = torch.empty_like(self.training.planes.noisy)
         order = self._planes_by_interest()
-        medium = self.training.medium
         for plane in order:
             if not self._stop():
                 estimate = yield from self._average(plane)
-            elif medium is not None:
-                estimate = medium[plane : plane + 1]
             else:
                 estimate = self.training.predictor.forward(plane, None)
             final[plane : plane + 1] = estimate
@@ -173,16 +171,13 @@ class _Run:
         """Return the mean of predictions under fresh masks (section 5.1.1)."""
         training, config = self.training, self.config
         detail = training.detail[plane : plane + 1]
-        gate = training.gate[plane : plane + 1].float()
+        gate = training.gate[plane : plane + 1].float() if config.stochastic else None
         total = torch.zeros_like(training.planes.noisy[:1])
         turns = 0
         while turns < config.passes and not (turns and self._stop()):
             keep = training.predictor.draw_keep(plane, turns + 1, detail)
-            standout = None
-            if config.stochastic:
-                standout = Standout(gate, config.dropout, training.generator)
             side = turns % 8 if config.augment else 0
-            total += training.predictor.forward(plane, keep, side, standout)
+            total += training.predictor.forward(plane, keep, side, gate, turns)
             turns += 1
             self.clock.done += total[0, 0].numel()
             if self.clock.progress_due():
@@ -292,7 +287,8 @@ class _Run:
 
     def _result(self, started: Started) -> Result:
         notes = list(started.notes)
-        untouched = [c for group in self.groups[self.group + 1 :] for c in group]
+        behind = self.group + (1 if self.step else 0)
+        untouched = [c for group in self.groups[behind:] for c in group]
         if self.stopped and untouched:
             named = ", ".join(str(c) for c in untouched)
             notes.append(f"Stopped before channel {named} was trained: it is still noisy.")

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ..config import Config
-from ..errors import EngineError
+from ..errors import EngineError, InputError
 from .gradient import edge_strength
 from .inputs import assemble
 from .losses import blind2grad_loss
@@ -218,13 +218,19 @@ class Training:
 
 
 def _moments(planes: Planes) -> tuple[float, float]:
-    """Return the mean and the standard deviation of the valid pixels."""
-    count = float(planes.valid.sum()) * planes.noisy.shape[1]
-    mean = float(planes.noisy.sum(dtype=torch.float64)) / count
-    energy = (
-        float((planes.noisy - mean).square().mul(planes.valid).sum(dtype=torch.float64)) / count
-    )
-    return mean, math.sqrt(energy)
+    """Return the mean and the standard deviation of the valid pixels, outliers cut off.
+
+    Raises
+    ------
+    InputError
+        If no pixel is valid in all its samples.
+    """
+    values = planes.noisy[planes.valid.expand_as(planes.noisy)]
+    if values.numel() == 0:
+        raise InputError("No pixel has a finite value in all its colour samples.")
+    # On the CPU: not every device has double precision.
+    some = values[:: max(1, values.numel() // 1_000_000)].cpu().double().clamp(-0.5, 1.5)
+    return float(some.mean()), float(some.std(correction=0))
 
 
 def multiple(config: Config) -> int:

@@ -44,10 +44,10 @@ class LiveArrays:
     def write(self, preview: Preview) -> None:
         """Copy one plane into the arrays."""
         plane = self._axes.plane_slices(preview.index)
-        self.denoised[plane] = self._oriented(preview.image, colour="S" in self._axes.letters)
+        self.denoised[plane] = preview.image
         flat = self.map_axes.plane_slices(preview.index)
         for name, values in preview.maps.items():
-            getattr(self, name)[flat] = self._oriented(values, colour=False)
+            getattr(self, name)[flat] = values
         if self.residual is not None:
             self.residual[flat] = residual(
                 self._image[plane], self.denoised[plane], self._axes, planar=True
@@ -70,11 +70,6 @@ class LiveArrays:
         """Return the array of a role, or None where there is none."""
         array: np.ndarray | None = getattr(self, key)
         return array
-
-    def _oriented(self, plane: np.ndarray, *, colour: bool) -> np.ndarray:
-        """Turn a (Y, X) or (Y, X, S) plane into the order in which the input has these axes."""
-        order = [c for c in self._axes.letters if c in ("YXS" if colour else "YX")]
-        return plane.transpose(["YXS".index(c) for c in order])
 
 
 def residual(

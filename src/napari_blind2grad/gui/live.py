@@ -172,9 +172,10 @@ class LiveLayers:
         self._entries[role.key].array = array
         layer.data = array
         layer.metadata[METADATA] = self._record
-        placement = self._snapshot.placement()
-        if not np.allclose(layer.translate, placement["translate"]):
-            layer.translate = placement["translate"]
+        # The input may have been given another scale or place since the last run.
+        for name, value in self._snapshot.placement().items():
+            if not np.array_equal(np.asarray(getattr(layer, name)), np.asarray(value)):
+                setattr(layer, name, value)
 
     def _make(self, role: Role, array: np.ndarray) -> None:
         assert self._snapshot is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from enum import Enum
 
 from qtpy.QtCore import Qt, Signal
@@ -128,6 +129,8 @@ class RunPanel(QWidget):
 
 def duration(seconds: float) -> str:
     """Return a duration for people: ``12 s``, ``3:05 min``, ``2:10 h``."""
+    if not math.isfinite(seconds):
+        return "…"
     total = max(0, round(seconds))
     if total < 60:
         return f"{total} s"

@@ -100,9 +100,6 @@ def _load_library() -> None:
     """
     if "torch" in sys.modules or os.name != "posix":
         return
-    # The window draws while PyTorch computes. With as many threads as cores, each waiting in a busy
-    # loop for the one that the window delays, training is 5 times slower than with waits that sleep.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     spec = importlib.util.find_spec("torch")
     if spec is None or spec.origin is None:
         return

@@ -73,6 +73,7 @@ class Run(QObject):
         self._previews: dict[tuple[tuple[str, int], ...], Preview] = {}
         self._result: Result | None = None
         self._over = False
+        self._began = False
         self._thread_gone = False
         self._bar: ActivityBar | None = None
         self.worker = DenoiseWorker(snapshot, config)
@@ -146,6 +147,7 @@ class Run(QObject):
         elif isinstance(event, Started):
             assert self.worker.arrays is not None
             self.live.begin(self.snapshot, self.worker.arrays)
+            self._began = True
             self._timer.setInterval(_TURN)
             self.started.emit(event)
         else:
@@ -219,7 +221,8 @@ class Run(QObject):
         if self._bar is not None:
             self._bar.close()
             self._bar = None
-        if self._result is None:
+        # Before the start, the layers are still those of the run before.
+        if self._result is None and self._began:
             self.live.finish({"config": self.config.to_dict(), "finished": False})
         self.over.emit()
         if reason:

@@ -34,6 +34,22 @@ def grid(viewer: ViewerModel) -> Any:
     return viewer.grid if canvas is None else canvas.grid
 
 
+def _without_drawing_tools(layer: Labels) -> None:
+    """Put off making what napari draws polygons and strokes with until a tool is chosen.
+
+    It is half of the time that showing a Labels layer takes, and this one is made to be looked at.
+    """
+    overlays = [o for o in getattr(layer, "_overlays", {}).values() if o.visible]
+    for overlay in overlays:
+        overlay.visible = False
+
+    def bring_back() -> None:
+        for overlay in overlays:
+            overlay.visible = True
+
+    layer.events.mode.connect(bring_back)
+
+
 @dataclass
 class _Entry:
     """One layer, the name we asked for, the name napari gave it, and the array it shows.
@@ -66,12 +82,14 @@ class LiveLayers:
         self._record: dict[str, Any] = {}
         self._snapshot: Snapshot | None = None
         self._arrays: LiveArrays | None = None
+        self._made: tuple[Role, Layer, np.ndarray] | None = None
         self.wanted: set[str] = set()
 
     def begin(self, snapshot: Snapshot, arrays: LiveArrays) -> None:
         """Show the arrays of a new run, in the layers of the last one where they are still there."""
         self._snapshot = snapshot
         self._arrays = arrays
+        self._made = None
         self._record = {"finished": False}
         # Let go of what the user renamed, and of what the new arrays do not fit into.
         self._entries = {
@@ -113,9 +131,16 @@ class LiveLayers:
                 self._entries[role.key].measure = False
 
     def step(self) -> bool:
-        """Make, or give its new array to, one layer. Return whether there was anything to do."""
+        """Do one small thing: make a layer, show it, or give it its new array.
+
+        Return whether there was anything to do.
+        """
         if self._arrays is None or self._source() is None:
             return False
+        if self._made is not None:
+            self._show(*self._made)
+            self._made = None
+            return True
         for role in reversed(ROLES):
             array = self._arrays.get(role.key)
             if role.key not in self.wanted or array is None:
@@ -185,15 +210,22 @@ class LiveLayers:
             "visible": role.key == "denoised" or grid(self._viewer).enabled,
             **self._snapshot.placement(),
         }
-        layer = self._labels(array, options) if role.key == "dual_mask" else None
-        layer = layer or self._image(role, array, options)
+        make = self._labels if role.key == "dual_mask" else self._image
+        self._made = role, make(role, array, options), array
+
+    def _show(self, role: Role, layer: Layer, array: np.ndarray) -> None:
+        if role.key not in self.wanted:
+            return
+        asked = layer.name  # napari may have to give it another
         self._insert(role, layer)
         self._entries[role.key] = _Entry(
-            weakref.ref(layer), options["name"], layer.name, array, role.key in _MEASURED
+            weakref.ref(layer), asked, layer.name, array, role.key in _MEASURED
         )
 
-    def _labels(self, array: np.ndarray, options: dict[str, Any]) -> Labels:
-        return Labels(array, colormap=mask_colormap(), opacity=0.8, **options)
+    def _labels(self, _role: Role, array: np.ndarray, options: dict[str, Any]) -> Labels:
+        layer = Labels(array, colormap=mask_colormap(), opacity=0.8, **options)
+        _without_drawing_tools(layer)
+        return layer
 
     def _image(self, role: Role, array: np.ndarray, options: dict[str, Any]) -> Image:
         source = self._source()

@@ -9,7 +9,7 @@ from napari.components import ViewerModel
 from napari.layers import Image
 from napari.utils.notifications import notification_manager
 from qtpy.QtCore import QObject, QTimer, Signal, Slot
-from qtpy.QtWidgets import QWidget
+from qtpy.QtWidgets import QMainWindow, QWidget
 
 from .. import __version__
 from ..config import Config
@@ -76,6 +76,7 @@ class Run(QObject):
         self._began = False
         self._thread_gone = False
         self._bar: ActivityBar | None = None
+        self._canvas: QWidget | None = None
         self.worker = DenoiseWorker(snapshot, config)
         self.worker.yielded.connect(self._on_event)
         self.worker.errored.connect(self._on_error)
@@ -177,8 +178,11 @@ class Run(QObject):
     # ------------------------------------------------------------------------ the window
 
     def _on_tick(self) -> None:
+        if self._canvas is not None:  # a turn of its own, so as not to hold up the window for long
+            self._draw_again()
+            return
         self._flush()
-        if self.live.step():
+        if self._step():
             return
         self._timer.setInterval(TICK)
         self.worker.begin()
@@ -189,6 +193,21 @@ class Run(QObject):
         self.finished.emit(result)
         if self._thread_gone:
             self.ended.emit()
+
+    def _step(self) -> bool:
+        """Let one layer come nearer its end; what it changes is drawn in the next turn."""
+        self._canvas = _canvas(self._widget)
+        if self._canvas is not None:
+            self._canvas.setUpdatesEnabled(False)
+        done = not self.live.step()
+        if done:
+            self._draw_again()
+        return not done
+
+    def _draw_again(self) -> None:
+        if self._canvas is not None:
+            self._canvas.setUpdatesEnabled(True)
+            self._canvas = None
 
     def _flush(self) -> None:
         """Pass on what came since the last tick."""
@@ -216,6 +235,7 @@ class Run(QObject):
             return
         self._over = True
         self._timer.stop()
+        self._draw_again()
         self._viewer.dims.events.point.disconnect(self.look)
         self._viewer.dims.events.ndisplay.disconnect(self.look)
         if self._bar is not None:
@@ -227,6 +247,14 @@ class Run(QObject):
         self.over.emit()
         if reason:
             self.failed.emit(reason)
+
+
+def _canvas(widget: QWidget) -> QWidget | None:
+    """Return what lies in the middle of the main window that `widget` is docked in, if it is docked."""
+    window: Any = widget
+    while window is not None and not isinstance(window, QMainWindow):
+        window = window.parent()
+    return window.centralWidget() if window is not None else None
 
 
 def _record(result: Result) -> dict[str, Any]:

@@ -29,7 +29,9 @@ def test_hidden_values_never_reach_the_network(config: Config) -> None:
     noisy, keep, changed = hidden_and_changed()
     none = noisy[:, :0]
     for a, b in zip(
-        assemble(noisy, keep, none, config), assemble(changed, keep, none, config), strict=True
+        assemble(noisy, keep, none, config, 0.5),
+        assemble(changed, keep, none, config, 0.5),
+        strict=True,
     ):
         assert torch.equal(a, b)
 
@@ -45,18 +47,18 @@ def test_filling_by_hand() -> None:
 def test_filling_of_a_constant_is_that_constant() -> None:
     keep = (torch.rand(1, 1, 16, 16, generator=torch.Generator().manual_seed(0)) > 0.9).float()
     torch.testing.assert_close(
-        fill(torch.full((1, 1, 16, 16), 3.0), keep), torch.full_like(keep, 3)
+        fill(torch.full((1, 1, 16, 16), 3.0), keep, 3.0), torch.full_like(keep, 3)
     )
 
 
 def test_compact_inputs_keep_visible_pixels_and_the_paper_blanks_hidden_ones() -> None:
     noisy, keep, _ = hidden_and_changed()
     context = torch.rand(1, 4, 24, 24)
-    x, mask, _ = assemble(noisy, keep, context, FAST)
+    x, mask, _ = assemble(noisy, keep, context, FAST, 0.5)
     assert torch.equal(x[:, :2][keep > 0], noisy[keep > 0])
     assert torch.equal(x[:, 2:], context)
     assert torch.equal(mask, keep)
-    x, _, _ = assemble(noisy, keep, context, PAPER)
+    x, _, _ = assemble(noisy, keep, context, PAPER, 0.5)
     assert (x[:, :2][keep == 0] == 0).all()
 
 
@@ -84,7 +86,7 @@ def test_patches_are_cut_from_all_maps_alike() -> None:
     assert noisy.shape == (32, 1, 16, 16)
     assert torch.equal(doubled, 2 * noisy)
     near = patches.take_context(planes.context, planes.neighbours)
-    assert near.shape == (32, 2, 16, 16)
+    assert near.shape == (32, 4, 16, 16)
     for b in range(32):
         plane = int(patches.planes[b])
         cut = planes.noisy[plane, 0].flatten()[patches.pixels[b]]

@@ -24,7 +24,17 @@ def run(network: UNet, y: int, x: int, samples: int = 1, neighbours: int = 0) ->
     return network(image, mask, image[:, :samples])
 
 
-@pytest.mark.parametrize(("config", "side"), [(PAPER, 32), (PAPER, 96), (FAST, 8), (FAST, 40)])
+@pytest.mark.parametrize(
+    ("config", "side"),
+    [
+        (PAPER, 32),
+        (PAPER, 96),
+        (FAST, 16),
+        (FAST, 48),
+        (FAST.replace(fold=1), 8),
+        (FAST.replace(fold=1), 40),
+    ],
+)
 @pytest.mark.parametrize(("samples", "neighbours"), [(1, 0), (3, 0), (1, 2), (3, 6)])
 def test_output_has_the_image_shape(
     config: Config, side: int, samples: int, neighbours: int
@@ -110,6 +120,7 @@ def test_the_gradient_layer_is_fixed() -> None:
     "config",
     [
         FAST,
+        FAST.replace(fold=1),
         FAST.replace(dilation=2, depth=2),
         FAST.replace(depth=1, gradient_layer=False),
         PAPER.replace(attention=False, depth=2),

@@ -95,7 +95,7 @@ def test_the_map_of_an_almost_constant_image_takes_its_range() -> None:
 
 @pytest.mark.parametrize(
     ("dimensions", "depth", "expected"),
-    [("auto", 1, 0), ("auto", 2, 1), ("2D", 9, 0), ("2.5D", 9, 1), ("2.5D", 1, 0)],
+    [("auto", 1, 0), ("auto", 2, 1), ("auto", 3, 2), ("2D", 9, 0), ("2.5D", 9, 2), ("2.5D", 1, 0)],
 )
 def test_context(dimensions: str, depth: int, expected: int) -> None:
     assert context_planes(Config(dimensions=dimensions), depth) == expected

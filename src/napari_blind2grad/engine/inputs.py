@@ -12,7 +12,8 @@ from .masks import gaussian, separable
 
 #: Standard deviation, in pixels, of the kernel that fills blind pixels from visible ones.
 FILL_SIGMA = 1.0
-_FILL_RADIUS = 3
+#: Half the width of that kernel.
+FILL_RADIUS = 3
 
 
 class Inputs(NamedTuple):
@@ -23,7 +24,7 @@ class Inputs(NamedTuple):
     filled: Tensor
 
 
-def fill(noisy: Tensor, keep: Tensor, dilation: int = 1) -> Tensor:
+def fill(noisy: Tensor, keep: Tensor, center: float = 0.0, dilation: int = 1) -> Tensor:
     """Return the normalised convolution of the visible pixels: a smooth guess at every pixel.
 
     Parameters
@@ -32,15 +33,17 @@ def fill(noisy: Tensor, keep: Tensor, dilation: int = 1) -> Tensor:
         Shape (B, S, Y, X).
     keep
         Ω as floats 0 or 1, same shape.
+    center
+        Value for pixels that have no visible one near them, such as the image's mean.
     dilation
         Spacing of the kernel's taps; above 1, correlated neighbours are left out.
 
     Returns
     -------
     Tensor
-        Shape (B, S, Y, X); where no pixel is visible under the kernel, the mean of the visible ones.
+        Shape (B, S, Y, X); each pixel depends on nothing beyond the kernel, so that tiles do not show.
     """
-    kernel = gaussian(FILL_SIGMA, _FILL_RADIUS, noisy)
+    kernel = gaussian(FILL_SIGMA, FILL_RADIUS, noisy)
     if dilation > 1:
         spread = kernel.new_zeros((kernel.numel() - 1) * dilation + 1)
         spread[::dilation] = kernel
@@ -48,12 +51,11 @@ def fill(noisy: Tensor, keep: Tensor, dilation: int = 1) -> Tensor:
     b = noisy.shape[0]
     shown = noisy * keep
     both = separable(torch.cat((shown, keep)), kernel)  # (2B, S, Y, X)
-    mean = shown.mean((1, 2, 3), keepdim=True) / keep.mean((1, 2, 3), keepdim=True).clamp_min(1e-6)
     floor = 1e-4
-    return (both[:b] + floor * mean) / (both[b:] + floor)
+    return (both[:b] + floor * center) / (both[b:] + floor)
 
 
-def assemble(noisy: Tensor, keep: Tensor, context: Tensor, config: Config) -> Inputs:
+def assemble(noisy: Tensor, keep: Tensor, context: Tensor, config: Config, center: float) -> Inputs:
     """Return the network's inputs for a masked image.
 
     Parameters
@@ -66,10 +68,12 @@ def assemble(noisy: Tensor, keep: Tensor, context: Tensor, config: Config) -> In
         Neighbour planes, shape (B, K·S, Y, X); not masked, since their noise is their own.
     config
         For the architecture: the paper's network sees zeros at blind pixels.
+    center
+        Mean of the image, see :func:`fill`.
     """
     if config.architecture == "paper":
         shown = noisy * keep
         return Inputs(torch.cat((shown, context), 1), keep, shown)
-    filled = fill(noisy, keep, config.dilation)
+    filled = fill(noisy, keep, center, config.dilation)
     shown = torch.where(keep > 0, noisy, filled)
     return Inputs(torch.cat((shown, context), 1), keep, filled)

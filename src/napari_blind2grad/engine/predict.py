@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ..config import Config
-from .inputs import assemble
+from .inputs import FILL_RADIUS, assemble
 from .masks import blind_probability, coordinate_noise, uniform_blind
 from .network import UNet
 from .stack import Planes
@@ -123,7 +123,8 @@ class Predictor:
         out = torch.empty_like(noisy)
         if h <= core * 3 // 2 and w <= core * 3 // 2:
             return self._run(noisy, keep, context, turn, gate, generator)
-        for tile in tiles(h, w, core, self.network.radius(), self.network.multiple):
+        margin = self.network.radius() + FILL_RADIUS * self.config.dilation
+        for tile in tiles(h, w, core, margin, self.network.multiple):
             o, i, t = ((..., *spans) for spans in tile)
             part = None if gate is None else gate[o]
             out[t] = self._run(noisy[o], keep[o], context[o], turn, part, generator)[i]
@@ -139,14 +140,13 @@ class Predictor:
         generator: torch.Generator,
     ) -> Tensor:
         noisy, keep, context = (orient(part, turn) for part in (noisy, keep, context))
-        inputs = assemble(noisy, keep, context, self.config)
+        inputs = assemble(noisy, keep, context, self.config, self.network.center)
         standout = None
         if gate is not None:
             standout = Standout(orient(gate, turn), self.config.dropout, generator)
         training = self.network.training
         self.network.eval()
         with torch.autocast(noisy.device.type, self.dtype, enabled=self.dtype != torch.float32):
-            x = inputs.x.contiguous(memory_format=torch.channels_last)
-            out = self.network(x, inputs.mask, inputs.filled, standout)
+            out = self.network(inputs.x, inputs.mask, inputs.filled, standout)
         self.network.train(training)
         return orient_back(out.float(), turn)

@@ -18,10 +18,11 @@ from ..events import Event, Preview, Progress, Result, Started
 from . import device as devices
 from .clock import Clock
 from .maps import plane_maps
+from .network import multiple
 from .noise import channel_sigma
 from .output import Output
 from .stack import Stack, check, load
-from .training import Training, multiple
+from .training import Training
 
 Focus = Callable[[], Mapping[str, int]]
 Events = Generator[Event, Config | None, None]

@@ -189,7 +189,7 @@ def context_planes(config: Config, depth: int) -> int:
     """Return how many planes on each side the network sees in a stack of `depth` planes."""
     if config.dimensions == "2D" or depth < 2:
         return 0
-    return config.context
+    return min(config.context, depth - 1)
 
 
 def _neighbours(planes: int, depth: int, context: int) -> Tensor:

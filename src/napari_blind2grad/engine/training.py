@@ -14,7 +14,7 @@ from .gradient import edge_strength
 from .inputs import assemble
 from .losses import blind2grad_loss
 from .masks import blind_probability, detail_distance, uniform_blind
-from .network import build
+from .network import build, multiple
 from .noise import NoiseCurve, estimate
 from .predict import Predictor
 from .sampling import Sampler
@@ -154,16 +154,17 @@ class Training:
         if config.importance:
             weight = weight * (config.mask_rate / chance)
         standout = Standout(gate, config.dropout, self.generator)
-        inputs = assemble(noisy, keep, context, config)
+        center = self.network.center
+        inputs = assemble(noisy, keep, context, config, center)
         with torch.autocast(noisy.device.type, self.dtype, enabled=self.dtype != torch.float32):
-            x = inputs.x.contiguous(memory_format=torch.channels_last)
-            masked = self.network(x, inputs.mask, inputs.filled, standout).float()
+            masked = self.network(inputs.x, inputs.mask, inputs.filled, standout).float()
             whole = None
             if config.omega > 0 and config.revisible == "cycle":
                 whole = patches.take(self.medium) if self.medium is not None else None
             elif config.omega > 0:
                 with torch.set_grad_enabled(config.revisible == "full"):
-                    shown = assemble(noisy, valid.float().expand_as(noisy), context, config)
+                    every = valid.float().expand_as(noisy)
+                    shown = assemble(noisy, every, context, config, center)
                     whole = self.network(shown.x, shown.mask, shown.filled).float()
         loss = blind2grad_loss(
             masked,
@@ -231,8 +232,3 @@ def _moments(planes: Planes) -> tuple[float, float]:
     # On the CPU: not every device has double precision.
     some = values[:: max(1, values.numel() // 1_000_000)].cpu().double().clamp(-0.5, 1.5)
     return float(some.mean()), float(some.std(correction=0))
-
-
-def multiple(config: Config) -> int:
-    """Return what rows and columns must be multiples of: the poolings, and the uniform mask's cells."""
-    return int(max(4, 2**config.depth))

@@ -5,10 +5,11 @@ Usage::
     python benchmarks/gui_gap.py --runs 10
     python benchmarks/gui_gap.py --runs 3 --first-run-at-once --trace
 
-Opens the real window (without a display, put ``xvfb-run -a -s "-screen 0 1600x1000x24"`` before it), denoises the generated sample with the preset
-`fast` cut to `--iterations`, and prints the largest gap of each run, their median and the worst, in
-milliseconds. ``--first-run-at-once`` starts the first run as soon as the dock is open, while PyTorch still
-loads. ``--trace`` prints where the GUI thread was during gaps of more than 60 ms.
+Opens the real window (without a display, put ``xvfb-run -a -s "-screen 0 1600x1000x24"`` before it),
+denoises the generated sample with the preset `fast` cut to `--iterations`, and prints the largest gap of
+each run, their median and the worst, in milliseconds. ``--first-run-at-once`` starts the first run as soon
+as the dock is open, while PyTorch still loads. ``--trace`` prints where the GUI thread was during gaps of
+more than 60 ms.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ class Tracer(threading.Thread):
             time.sleep(0.005)
             if time.perf_counter() - self.clock.last < LONG / 2:
                 continue
-            frame = sys._current_frames()[self.main]
+            frame = sys._current_frames()[self.main]  # noqa: SLF001
             stack = traceback.extract_stack(frame)
             names = [f"{Path(f.filename).name}:{f.name}" for f in stack]
             self.clock.where.append(" > ".join(names[-28:]))

@@ -39,7 +39,7 @@ def test_save_failures_are_told(viewer, dock, stack, finish, qtbot, tmp_path):
 
 
 def test_save_asks_for_a_name(viewer, dock, stack, finish, qtbot, tmp_path, monkeypatch):
-    from napari_blind2grad.gui import dock as module
+    from napari_blind2grad.gui import saving as module
 
     button = dock.findChild(object, "save")
     assert not button.isEnabled()

@@ -5,6 +5,7 @@ import pytest
 from fake_engine import denoised
 from napari.layers import Image, Labels
 
+from napari_blind2grad.errors import InputError
 from napari_blind2grad.gui.live import METADATA
 
 PLACEMENT = {
@@ -119,6 +120,44 @@ def test_second_run_uses_the_layers_again(viewer, dock, stack, finish):
     finish()
     assert list(viewer.layers) == layers
     assert viewer.layers["X denoised"].opacity == 0.5
+
+
+def test_second_run_follows_the_input_to_its_new_place(viewer, dock, stack, finish):
+    source = viewer.add_image(stack, name="X")
+    finish()
+    source.scale, source.translate, source.rotate = (3, 0.5, 0.5), (1, 2, 3), 10.0
+    finish()
+    for name in NAMES[1:]:
+        layer = viewer.layers[name]
+        np.testing.assert_allclose(layer.scale, source.scale)
+        np.testing.assert_allclose(layer.translate, source.translate)
+        np.testing.assert_allclose(layer.rotate, source.rotate)
+
+
+def test_run_that_never_started_leaves_the_last_record(viewer, dock, stack, finish, engine, qtbot):
+    viewer.add_image(stack, name="X")
+    finish()
+    record = dict(viewer.layers["X denoised"].metadata[METADATA])
+    assert record["finished"]
+    engine.refusal = InputError("All pixels are equal.")
+    with qtbot.waitSignal(dock.failed, timeout=5000):
+        dock.run()
+    assert viewer.layers["X denoised"].metadata[METADATA] == record
+
+
+def test_drawing_tools_of_the_mask_come_when_asked_for(viewer, dock, stack, finish):
+    viewer.add_image(stack, name="X")
+    finish()
+    mask = viewer.layers["X dual mask"]
+    before = mask.data.copy()
+    viewer.layers.selection.active = mask
+    mask.visible = True  # hidden layers have no tools
+    mask.mode = "polygon"
+    assert mask._overlays["polygon"].visible
+    mask.mode = "paint"
+    mask.brush_size = 4
+    mask.paint((1, 5, 5), 3)
+    assert (mask.data != before).any()
 
 
 def test_renamed_and_deleted_layers_are_made_anew(viewer, dock, stack, finish):

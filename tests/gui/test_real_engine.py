@@ -121,10 +121,4 @@ def test_gui_thread_is_never_held_up(make_napari_viewer, qtbot):
     viewer.add_image(
         np.random.default_rng(0).poisson(30, (8, 256, 256)).astype(np.uint16), name="X"
     )
-    gaps = []
-    # Other programs on the machine make gaps too, though not always; ours would make them each time.
-    while len(gaps) < 4 and (not gaps or min(gaps) > GAP):
-        for layer in list(viewer.layers)[1:]:
-            viewer.layers.remove(layer)
-        gaps.append(longest_gap(dock, qtbot))
-    assert min(gaps) <= GAP, f"longest gaps of each run: {gaps} ms"
+    assert longest_gap(dock, qtbot) <= GAP

@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari.layers import Image
-from napari.utils.notifications import notification_manager
 from qtpy.QtCore import Signal
 from qtpy.QtGui import QGuiApplication
-from qtpy.QtWidgets import QFileDialog, QLabel, QWidget
+from qtpy.QtWidgets import QLabel, QWidget
 from superqt.utils import create_worker
 
 from ..axes import Axes
@@ -26,14 +25,14 @@ from .focus import looked_at
 from .form import ParameterForm
 from .inputs import InputBox
 from .legend import MaskLegend
-from .live import METADATA, LiveLayers, grid, is_live
+from .live import LiveLayers, grid, is_live
 from .pane import Pane
 from .panel import RunPanel, State
 from .plots import LossPlot
 from .preferences import read_preferences
 from .regions import region_slices
 from .run import Run
-from .saving import FILTER, pixel_sizes, save
+from .saving import Saver, ask_where
 from .snippets import command_text, python_text
 from .theme import palette
 
@@ -74,6 +73,7 @@ class Blind2GradWidget(Pane):
         self._leash = Leash()
         self._state = State.IDLE
         self._machine = ""
+        self.saver = Saver(self)
         self._build()
         preferences = read_preferences()
         self.form.set_config(preferences.config)
@@ -175,22 +175,8 @@ class Blind2GradWidget(Pane):
         if layer is None:
             self._tell_failure("There is nothing to save yet: run first.")
             return
-        source = self.input.layer()
-        axes = layer.metadata[METADATA].get("axes", self.input.axes.text())
-        worker = create_worker(
-            save,
-            Path(path),
-            layer.data,
-            axes,
-            pixel_sizes(layer, axes),
-            layer.metadata[METADATA],
-            source.source.path if source is not None else None,
-            _ignore_errors=True,
-        )
-        worker.returned.connect(self._on_saved)
-        worker.errored.connect(self._on_save_error)
         self.panel.show_status(f"Saving {path}…")
-        worker.start()
+        self.saver.save(Path(path), layer, self.input.layer(), self.input.axes.text())
 
     def python(self) -> str:
         """Return Python that does what a run on the whole image would do."""
@@ -240,6 +226,8 @@ class Blind2GradWidget(Pane):
         self.panel.stop_clicked.connect(self.stop)
         self.action_bar.apply_clicked.connect(self.apply_to_stack)
         self.action_bar.save_clicked.connect(self._on_save)
+        self.saver.saved.connect(lambda path: self.panel.show_status(f"Saved {path}."))
+        self.saver.failed.connect(self._tell_failure)
         self.action_bar.copy_python_clicked.connect(
             lambda: self._copy(self.python(), "Python code")
         )
@@ -351,15 +339,7 @@ class Blind2GradWidget(Pane):
 
     def _on_save(self) -> None:
         layer = self._denoised()
-        if layer is None:
-            return
-        source = self.input.layer()
-        folder = Path(source.source.path).parent if source and source.source.path else Path.home()
-        name = layer.name.replace("/", "_").replace("\\", "_")
-        path, _ = QFileDialog.getSaveFileName(
-            self, "Save the denoised image", str(folder / f"{name}.ome.tif"), FILTER
-        )
-        if path:
+        if layer is not None and (path := ask_where(self, layer, self.input.layer())):
             self.save(path)
 
     # ------------------------------------------------------------------ what the viewer does
@@ -430,13 +410,3 @@ class Blind2GradWidget(Pane):
         self._run = None
         self.panel.show_status("Ended. Layers made so far are kept.")
         self._set_state(State.IDLE)
-
-    def _on_saved(self, path: Path) -> None:
-        self.panel.show_status(f"Saved {path}.")
-
-    def _on_save_error(self, error: Exception) -> None:
-        if isinstance(error, Blind2GradError):
-            self._tell_failure(str(error))
-            return
-        self._tell_failure(f"An unexpected error kept the image from being saved: {error!r}.")
-        notification_manager.receive_error(type(error), error, error.__traceback__)

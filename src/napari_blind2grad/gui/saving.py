@@ -8,9 +8,65 @@ from typing import Any
 
 import numpy as np
 from napari.layers import Image
+from napari.utils.notifications import notification_manager
+from qtpy.QtCore import QObject, Signal
+from qtpy.QtWidgets import QFileDialog, QWidget
+from superqt.utils import create_worker
+
+from ..errors import Blind2GradError
+from .live import METADATA
 
 #: What the file dialogue offers.
 FILTER = "OME-TIFF (*.ome.tif);;TIFF, ImageJ hyperstack (*.tif)"
+
+
+def ask_where(parent: QWidget, layer: Image, source: Image | None) -> str:
+    """Ask for the file to write `layer` to, beside the file of `source`; empty if the user declines."""
+    folder = Path(source.source.path).parent if source and source.source.path else Path.home()
+    name = layer.name.replace("/", "_").replace("\\", "_")
+    path, _ = QFileDialog.getSaveFileName(
+        parent, "Save the denoised image", str(folder / f"{name}.ome.tif"), FILTER
+    )
+    return str(path)
+
+
+class Saver(QObject):
+    """Writes denoised layers in the background and tells how it went."""
+
+    saved = Signal(object)  # where, a Path
+    failed = Signal(str)  # why not, in words
+
+    def save(self, path: Path, layer: Image, source: Image | None, axes: str) -> None:
+        """Start to write `layer`.
+
+        Parameters
+        ----------
+        path
+            Where to.
+        layer
+            A denoised layer with the record of its run.
+        source
+            Its input, whose file is never overwritten; None if it is gone.
+        axes
+            Axes, for a layer whose record does not name them.
+        """
+        record = layer.metadata[METADATA]
+        axes = record.get("axes", axes)
+        sizes = pixel_sizes(layer, axes)
+        origin = source.source.path if source is not None else None
+        worker = create_worker(
+            save, path, layer.data, axes, sizes, record, origin, _ignore_errors=True
+        )
+        worker.returned.connect(self.saved)
+        worker.errored.connect(self._on_error)
+        worker.start()
+
+    def _on_error(self, error: Exception) -> None:
+        if isinstance(error, Blind2GradError):
+            self.failed.emit(str(error))
+            return
+        self.failed.emit(f"An unexpected error kept the image from being saved: {error!r}.")
+        notification_manager.receive_error(type(error), error, error.__traceback__)
 
 
 def pixel_sizes(layer: Image, axes: str) -> tuple[dict[str, float], dict[str, str]]:

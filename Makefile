@@ -1,5 +1,5 @@
 # Two commands do everything on a fresh machine: `make demo` and `make test`.
-# PYTHON chooses the Python that the virtual environment is made with; ARGS goes to pytest or the demo.
+# PYTHON chooses the Python that the virtual environment is made with; ARGS goes to pytest, the demo or the benchmark.
 
 PYTHON ?= $(firstword $(foreach p,python3.11 python3.12 python3.13 python3 python,$(if $(shell command -v $(p)),$(p))))
 ifeq ($(OS),Windows_NT)
@@ -10,7 +10,7 @@ endif
 SETUP := $(PYTHON) scripts/setup.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format types docs pictures constraints clean
+.PHONY: help setup demo test bench lint format types docs pictures constraints clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -23,6 +23,11 @@ demo: setup ## denoise the sample in a real napari window; results in demo-outpu
 
 test: setup ## every test, with real napari windows (on Linux under Xvfb)
 	@$(BIN)/python -m pytest $(ARGS)
+
+bench: ## measure ours and the peers on a few images (15 minutes); table in docs/results.md
+	@$(SETUP) --no-window --extras all,test,dev,bench
+	@$(BIN)/python benchmarks/run.py --suite quick $(ARGS)
+	@$(BIN)/python benchmarks/report.py
 
 lint: ## check style and formatting
 	@$(SETUP) --no-window

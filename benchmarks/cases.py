@@ -20,7 +20,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-
 import phantom
 
 SIGMAS = (25, 50, 75, 100)
@@ -190,7 +189,9 @@ def phantoms() -> Iterator[Case]:
 def micro(data: Path) -> Iterator[Case]:
     """Yield the real pairs from microscopes."""
     folder = data / "microscopy_pairs"
-    yield from pairs(folder, "FMD/noisy/*.tif", lambda p: p.parent.parent / "clean" / p.name, axes="YX")
+    yield from pairs(
+        folder, "FMD/noisy/*.tif", lambda p: p.parent.parent / "clean" / p.name, axes="YX"
+    )
 
     def average(path: Path) -> Path:
         name = path.name.replace("input_avg1", "target_avg400")

@@ -44,7 +44,9 @@ class Peer:
 
 PEERS: dict[str, Peer] = {
     "bm3d": Peer(
-        "BM3D", suits=lambda _, kind: kind["type"] != "poisson", needs=("bm3d", "bm4d", "scikit-image")
+        "BM3D",
+        suits=lambda _, kind: kind["type"] != "poisson",
+        needs=("bm3d", "bm4d", "scikit-image"),
     ),
     "bm3d_vst": Peer(
         "Anscombe + BM3D",

@@ -23,5 +23,5 @@ def run(
 
 
 def around(sigma: float, low: float, high: float, count: int) -> list[float]:
-    """Return `count` strengths from `low` to `high` times the estimated `sigma`, evenly in their logarithm."""
+    """Return `count` strengths from `low` to `high` times the estimated `sigma`, in even ratios."""
     return list(np.geomspace(low, high, count) * max(sigma, 1e-6))

@@ -38,7 +38,9 @@ def _spread(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 @cache
 def _bias() -> float:
     """Return the quantile `QUIET` of a block's variance for pure noise of variance 1."""
-    return float(np.quantile(_spread(np.random.default_rng(0).standard_normal((512, 512)))[1], QUIET))
+    return float(
+        np.quantile(_spread(np.random.default_rng(0).standard_normal((512, 512)))[1], QUIET)
+    )
 
 
 def fit(noisy: np.ndarray) -> tuple[float, float]:
@@ -67,7 +69,9 @@ def fit(noisy: np.ndarray) -> tuple[float, float]:
     y = np.array([np.quantile(variance[c], QUIET) for c in classes]) / _bias()
     weight = np.ones_like(x)
     a, b = 0.0, float(np.median(y))
-    for _ in range(20):  # classes off the line count less; relative, as variances scatter with their size
+    for _ in range(
+        20
+    ):  # classes off the line count less; relative, as variances scatter with their size
         level = np.maximum(a * x + b, 0.05 * np.median(y) + 1e-12)
         a, b = np.polyfit(x, y, 1, w=np.sqrt(weight) / level)
         off = np.abs(y - a * x - b) / np.maximum(a * x + b, 0.05 * np.median(y) + 1e-12)

@@ -2,10 +2,8 @@
 
 K. Dabov et al. 2007 and M. Mäkitalo and A. Foi, IEEE Trans. Image Process. 22, 2013; see ``_vst.py``.
 
-Checked against: the fit itself, on noise of known gain and offset with and without clipping at 0 (the tests
-do that). The mean of 32.71 dB that Y. Zhang et al., "A Poisson-Gaussian denoising dataset with real
-fluorescence microscopy images", CVPR 2019, give for it on single frames is over a mixed set that these data
-hold three images of: ``check.py`` prints both for what it is worth.
+Checked against: the fit itself, on noise of known gain and offset with and without clipping at 0, which the
+tests do. No figure is stated for single images that these data hold.
 """
 
 from __future__ import annotations

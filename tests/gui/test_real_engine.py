@@ -121,4 +121,10 @@ def test_gui_thread_is_never_held_up(make_napari_viewer, qtbot):
     viewer.add_image(
         np.random.default_rng(0).poisson(30, (8, 256, 256)).astype(np.uint16), name="X"
     )
-    assert longest_gap(dock, qtbot) <= GAP
+    gaps = []
+    # Other programs on the machine make single gaps longer; what we do would make most of them long.
+    for _ in range(3):
+        for layer in list(viewer.layers)[1:]:
+            viewer.layers.remove(layer)
+        gaps.append(longest_gap(dock, qtbot))
+    assert np.median(gaps) <= GAP, f"longest gaps of each run: {gaps} ms"

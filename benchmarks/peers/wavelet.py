@@ -20,8 +20,8 @@ def denoise(noisy: np.ndarray, axes: str, kind: Kind, seed: int) -> np.ndarray: 
     scaled = noisy.astype(np.float64) / float(kind["peak"])
     sigma = estimate_sigma(scaled, channel_axis=channel, average_sigmas=True)
     grid = {
-        "sigma": _calibrated.around(sigma, 0.4, 2.5, 8),
-        "wavelet": ["db1", "db2"],
+        "sigma": _calibrated.around(sigma, 0.7, 1.43, 7),
+        "wavelet": ["db2", "sym4"],
         "convert2ycbcr": [channel is not None],
         "rescale_sigma": [True],
     }

@@ -325,16 +325,17 @@ class Config:
 
     # --- training and prediction
     optimizer: str = _p(
-        "adamw",
+        "muon",
         "Optimiser",
-        "adamw: AdamW with a one-cycle schedule and clipped gradients; adam: plain Adam, constant rate.",
-        choices=("adamw", "adam"),
+        "muon: orthogonalised momentum for the convolutions, AdamW for the rest, one-cycle schedule; "
+        "adamw: AdamW alone with that schedule; adam: plain Adam, constant rate.",
+        choices=("muon", "adamw", "adam"),
         group="training",
     )
     lr: float = _p(
         2e-3,
         "Learning rate",
-        "Peak learning rate.",
+        "Peak learning rate; Muon takes four times as much.",
         low=1e-7,
         high=1.0,
         step=1e-4,

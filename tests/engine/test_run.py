@@ -334,6 +334,7 @@ def test_unknown_devices_are_refused() -> None:
         dict(augment=False, patch=0, batch=1),
         dict(dropout=0.0),
         dict(optimizer="adam"),
+        dict(optimizer="adamw"),
         dict(dimensions="2D"),
         dict(dimensions="2.5D", context=1),
         dict(fold=1),

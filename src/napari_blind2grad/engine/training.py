@@ -16,6 +16,7 @@ from .losses import blind2grad_loss
 from .masks import blind_probability, detail_distance, uniform_blind
 from .network import build, multiple
 from .noise import NoiseCurve, estimate
+from .optimizer import Muon
 from .predict import Predictor
 from .sampling import Sampler
 from .stack import Planes
@@ -25,12 +26,14 @@ from .standout import Standout, edge_gate
 SCALE = 255.0
 _WARM_UP = 0.15
 _CLIP = 1.0
+#: Learning rate of Muon's weights against that of the others.
+_MUON = 4.0
 
 
 def learning_rate(config: Config, progress: float) -> float:
     """Return the learning rate at `progress` (0 to 1) of the run.
 
-    Plain Adam keeps its rate (section 5.1.1). AdamW warms up linearly over the first 15 %, then falls
+    Plain Adam keeps its rate (section 5.1.1). The others warm up linearly over the first 15 %, then fall
     along a half cosine to a thousandth.
     """
     if config.optimizer == "adam":
@@ -78,7 +81,7 @@ class Training:
         self.network = network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.network.train()
         self.parameters = [p for p in self.network.parameters() if p.requires_grad]
-        self.optimizer = self._make_optimizer(device)
+        self.optimizers = self._make_optimizers(device)
         self.generator = torch.Generator(device).manual_seed(seed)
         self.sampler = Sampler(planes, config, multiple(config), self.generator)
         self.noise: NoiseCurve = estimate(planes.noisy, planes.valid)
@@ -88,13 +91,17 @@ class Training:
         self.gate = torch.zeros_like(planes.valid)
         self._pending: list[Tensor] = []
 
-    def _make_optimizer(self, device: torch.device) -> torch.optim.Optimizer:
-        fused = device.type in ("cpu", "cuda")
+    def _make_optimizers(self, device: torch.device) -> list[torch.optim.Optimizer]:
+        """Return the optimisers; the first one's gradients are clipped, and a second one is Muon."""
+        fused, lr = device.type in ("cpu", "cuda"), self.config.lr
         if self.config.optimizer == "adam":
-            return torch.optim.Adam(self.parameters, lr=self.config.lr, fused=fused)
-        return torch.optim.AdamW(
-            self.parameters, lr=self.config.lr, betas=(0.9, 0.99), weight_decay=1e-4, fused=fused
-        )
+            return [torch.optim.Adam(self.parameters, lr=lr, fused=fused)]
+        muon = self.config.optimizer == "muon"
+        kernels = [p for p in self.parameters if muon and p.ndim == 4 and p.shape[-1] > 1]
+        chosen = {id(p) for p in kernels}
+        rest = [p for p in self.parameters if id(p) not in chosen]
+        adamw = torch.optim.AdamW(rest, lr=lr, betas=(0.9, 0.99), weight_decay=1e-4, fused=fused)
+        return [adamw, Muon(kernels, lr=_MUON * lr)] if kernels else [adamw]
 
     @property
     def work(self) -> float:
@@ -190,14 +197,17 @@ class Training:
         return scores < chance, chance.clamp_min(1e-3)
 
     def _descend(self, loss: Tensor, lr: float) -> None:
-        self.optimizer.zero_grad(set_to_none=True)
+        for optimizer in self.optimizers:
+            optimizer.zero_grad(set_to_none=True)
         # In units of the image's spread, so that one clipping threshold suits all images.
         (loss / self.network.spread**2).backward()
-        if self.config.optimizer == "adamw":
-            torch.nn.utils.clip_grad_norm_(self.parameters, _CLIP)
-        for group in self.optimizer.param_groups:
-            group["lr"] = lr
-        self.optimizer.step()
+        if self.config.optimizer != "adam":
+            first = self.optimizers[0].param_groups[0]["params"]
+            torch.nn.utils.clip_grad_norm_(first, _CLIP)
+        for optimizer in self.optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = lr * (_MUON if isinstance(optimizer, Muon) else 1.0)
+            optimizer.step()
 
     def take_losses(self) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
         """Fetch the losses of the steps since the last call: shape (steps, 3). Waits for the device.

@@ -170,7 +170,7 @@ class Config:
         live=True,
     )
     iterations: int = _p(
-        800,
+        700,
         "Iterations",
         "Training steps. More is slower and, up to a point, sharper and cleaner.",
         low=1,

@@ -367,6 +367,13 @@ class Config:
         high=1000,
         group="training",
     )
+    refine: bool = _p(
+        True,
+        "Refine",
+        "Finish by filtering the noisy image itself, guided by the network's: brings back fine detail. "
+        "No effect with dilation.",
+        group="training",
+    )
     stochastic: bool = _p(
         False,
         "T-standout in prediction",
@@ -498,6 +505,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
                 augment=False,
                 passes=40,
                 stochastic=True,
+                refine=False,
                 precision="float32",
             )
         ),

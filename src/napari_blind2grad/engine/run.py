@@ -21,6 +21,7 @@ from .maps import plane_maps
 from .network import multiple
 from .noise import channel_sigma
 from .output import Output
+from .refine import refine
 from .stack import Stack, check, load
 from .training import Training
 
@@ -164,9 +165,25 @@ class _Run:
                 estimate = self.training.predictor.forward(plane, None)
             final[plane : plane + 1] = estimate
             yield from self._tell(self._show(plane, estimate))
+        if self.config.refine and self.config.dilation == 1:
+            yield from self._refine(final)
         self.training.begin_cycle(final)
         for plane in order:
             yield from self._tell(self._show(plane, final[plane : plane + 1], final=True))
+
+    def _refine(self, final: Tensor) -> Events:
+        """Filter the noisy planes, guided by the denoised ones in `final`, which take the result."""
+        planes, noise = self.training.planes, self.training.noise
+        inside = (..., slice(planes.height), slice(planes.width))
+        noisy = torch.where(planes.valid, planes.noisy, final)
+        for chosen in planes.volumes():
+            pilot, shown = final[chosen][inside], noisy[chosen][inside]  # (K, H, W)
+            refined = torch.empty_like(pilot)
+            for done in refine(shown, pilot, noise.variance(pilot.contiguous()), refined):
+                self.clock.done += done
+                if self.clock.progress_due():
+                    yield from self._tell(self._progress("predict", fetch=False))
+            final[chosen][inside] = refined
 
     def _average(self, plane: int) -> Generator[Event, Config | None, Tensor]:
         """Return the mean of predictions under fresh masks (section 5.1.1)."""
@@ -248,7 +265,7 @@ class _Run:
         """Return the work of the whole run, in the clock's units."""
         planes = self.training.planes
         pixels = planes.noisy[:, 0].numel()
-        each = pixels * (self.config.cycles - 1 + self.config.passes)
+        each = pixels * (self.config.cycles - 1 + self.config.passes + self.config.refine)
         return self._iterations() * self.training.work + float(each) * len(self.groups)
 
     def _planes_by_interest(self) -> list[int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -141,6 +142,16 @@ class Planes:
 
     def __len__(self) -> int:
         return len(self.index)
+
+    def volumes(self) -> Iterator[tuple[slice | int, slice | int]]:
+        """Yield the index (P, S) of what may be filtered together: planes along Z, or a plane's samples."""
+        depth = len(set(z for _, _, z in self.index)) if self.neighbours.shape[1] else 1
+        for first in range(0, len(self), depth):
+            if depth == 1:
+                yield first, slice(None)
+            else:
+                for sample in range(self.noisy.shape[1]):
+                    yield slice(first, first + depth), sample
 
 
 def load(

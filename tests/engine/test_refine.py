@@ -1,0 +1,99 @@
+"""The refinement: its transform, its limits, tiles and odd sizes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from napari_blind2grad import Config, denoise
+from napari_blind2grad.engine import refine as module
+from napari_blind2grad.engine.refine import cosines, refine
+
+
+def run(noisy: torch.Tensor, pilot: torch.Tensor, variance: float) -> torch.Tensor:
+    out = torch.full_like(noisy, float("nan"))
+    done = sum(refine(noisy, pilot, torch.full_like(noisy, variance), out))
+    assert done == noisy.numel()
+    return out
+
+
+def test_cosines_by_hand() -> None:
+    expected = torch.tensor([[0.7071, 0.7071], [0.7071, -0.7071]])
+    assert torch.allclose(cosines(2, expected), expected, atol=1e-4)
+    eight = cosines(8, torch.zeros(1))
+    assert torch.allclose(eight @ eight.T, torch.eye(8), atol=1e-6)
+
+
+def test_without_noise_it_mixes_both_images() -> None:
+    torch.manual_seed(0)
+    noisy, pilot = torch.rand(2, 5, 20, 24)
+    assert torch.allclose(run(noisy, pilot, 1e-12), 0.7 * noisy + 0.3 * pilot, atol=2e-3)
+
+
+def test_one_block_by_hand() -> None:
+    """A wave of energy P² = 64 (amplitude 1) under variance 256/3: the gain is 64 / (64 + 64) = ½."""
+    wave = torch.linspace(0, 1, 9)[None, :8].expand(8, 8)
+    wave = torch.cos(torch.pi * (torch.arange(8) + 0.5) / 8).expand(8, 8)[None]
+    wave = wave * (64 / wave.square().sum()).sqrt()
+    noisy = 3.0 + 2.0 * wave
+    out = run(noisy, 3.0 + wave, 64 / 0.75)
+    assert torch.allclose(out, 3.0 + 0.5 * (0.3 + 0.7 * 2.0) * wave, atol=1e-5)
+
+
+def test_much_noise_leaves_block_means() -> None:
+    torch.manual_seed(0)
+    noisy = torch.rand(1, 8, 8)
+    out = run(noisy, noisy, 1e9)
+    assert torch.allclose(out, noisy.mean().expand_as(out), atol=1e-4)
+
+
+@pytest.mark.parametrize("planes", [1, 3, 6])
+def test_tiles_do_not_show(monkeypatch: pytest.MonkeyPatch, planes: int) -> None:
+    torch.manual_seed(planes)
+    noisy, pilot = torch.rand(2, planes, 70, 54)
+    whole = run(noisy, pilot, 0.05)
+    monkeypatch.setitem(module._CORE, "cpu", 16)
+    assert torch.allclose(run(noisy, pilot, 0.05), whole, atol=1e-5)
+
+
+@given(st.integers(1, 5), st.integers(1, 21), st.integers(1, 21))
+@settings(max_examples=64, deadline=None)
+def test_any_size(planes: int, rows: int, columns: int) -> None:
+    noisy = torch.rand(planes, rows, columns)
+    out = run(noisy, noisy.clone(), 0.01)
+    assert bool(out.isfinite().all())
+    assert float((out - noisy).abs().max()) < 1.0
+
+
+def test_it_comes_nearer_to_the_clean_image() -> None:
+    """A fine texture that the pilot holds at half its strength comes back."""
+    rng = np.random.default_rng(0)
+    y, x = np.mgrid[:64, :64]
+    clean = torch.from_numpy(np.cos(1.9 * x + 0.7 * y)).float()[None]
+    noisy = clean + torch.from_numpy(rng.normal(0, 0.5, clean.shape)).float()
+    pilot = 0.5 * clean
+    out = run(noisy, pilot, 0.25)
+    assert (out - clean).square().mean() < 0.5 * (pilot - clean).square().mean()
+
+
+@pytest.mark.parametrize(
+    "axes,shape", [("YX", (33, 40)), ("YXS", (32, 32, 3)), ("CZYX", (2, 3, 17, 20))]
+)
+def test_in_a_run_it_changes_the_image_alone(axes: str, shape: tuple[int, ...]) -> None:
+    noisy = np.random.default_rng(0).normal(100, 20, shape).astype(np.float32)
+    few = Config(iterations=3, cycles=2, passes=1, patch=16, width=8, depth=1, threads=1)
+    with_, without = (denoise(noisy, axes, few.replace(refine=on)) for on in (True, False))
+    assert np.array_equal(with_.losses["loss"], without.losses["loss"])
+    assert not np.array_equal(with_.image, without.image)
+    assert np.isfinite(with_.image).all()
+
+
+def test_invalid_pixels_do_not_leak() -> None:
+    noisy = np.random.default_rng(0).normal(100, 20, (40, 40)).astype(np.float32)
+    noisy[10:14, 20] = np.nan
+    few = Config(iterations=3, cycles=2, passes=1, patch=16, width=8, depth=1, threads=1)
+    image = denoise(noisy, "YX", few).image
+    assert np.array_equal(np.isnan(image), np.isnan(noisy))

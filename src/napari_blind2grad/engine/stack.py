@@ -145,7 +145,7 @@ class Planes:
 
     def volumes(self) -> Iterator[tuple[slice | int, slice | int]]:
         """Yield the index (P, S) of what may be filtered together: planes along Z, or a plane's samples."""
-        depth = len(set(z for _, _, z in self.index)) if self.neighbours.shape[1] else 1
+        depth = len({z for _, _, z in self.index}) if self.neighbours.shape[1] else 1
         for first in range(0, len(self), depth):
             if depth == 1:
                 yield first, slice(None)

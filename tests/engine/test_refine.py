@@ -80,7 +80,7 @@ def test_it_comes_nearer_to_the_clean_image() -> None:
 
 
 @pytest.mark.parametrize(
-    "axes,shape", [("YX", (33, 40)), ("YXS", (32, 32, 3)), ("CZYX", (2, 3, 17, 20))]
+    ("axes", "shape"), [("YX", (33, 40)), ("YXS", (32, 32, 3)), ("CZYX", (2, 3, 17, 20))]
 )
 def test_in_a_run_it_changes_the_image_alone(axes: str, shape: tuple[int, ...]) -> None:
     noisy = np.random.default_rng(0).normal(100, 20, shape).astype(np.float32)

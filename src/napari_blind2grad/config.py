@@ -170,7 +170,7 @@ class Config:
         live=True,
     )
     iterations: int = _p(
-        700,
+        350,
         "Iterations",
         "Training steps. More is slower and, up to a point, sharper and cleaner.",
         low=1,
@@ -352,7 +352,14 @@ class Config:
         unit="px",
         group="training",
     )
-    batch: int = _p(2, "Batch", "Patches per step.", low=1, high=256, group="training")
+    batch: int = _p(
+        0,
+        "Batch",
+        "Patches per step; 0 chooses two to four by the size of the image.",
+        low=0,
+        high=256,
+        group="training",
+    )
     augment: bool = _p(
         True,
         "Flips and rotations",
@@ -360,7 +367,7 @@ class Config:
         group="training",
     )
     passes: int = _p(
-        16,
+        8,
         "Passes",
         "Predictions with fresh masks that are averaged for the final image.",
         low=1,
@@ -480,7 +487,7 @@ def parameters() -> Iterator[Parameter]:
 PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
         "fast": MappingProxyType({}),
-        "balanced": MappingProxyType(dict(iterations=2500, cycles=6, width=16, fold=1)),
+        "balanced": MappingProxyType(dict(iterations=800, cycles=6, fold=1)),
         # DESIGN section 1, literally; section 5.1.1 of the paper.
         "paper": MappingProxyType(
             dict(

@@ -11,6 +11,10 @@ from ..config import Config
 from .stack import Planes
 
 
+#: Most patches in a batch whose size is left to us.
+_MOST = 4
+
+
 class Patches(NamedTuple):
     """Where a batch of patches lies: planes (B,) and flat pixel indices (B, h, w)."""
 
@@ -46,7 +50,8 @@ class Sampler:
     planes
         What to draw from.
     config
-        Patch size, batch size and whether to flip and rotate.
+        Patch size, batch size and whether to flip and rotate. A batch of size 0 becomes an eighth of the
+        pixels, but two to four patches.
     multiple
         Patch sides are multiples of this.
     generator
@@ -61,7 +66,8 @@ class Sampler:
         self.height, self.width = height, width
         side = config.patch or max(height, width)
         self.rows, self.columns = (min(-(-side // multiple) * multiple, n) for n in (height, width))
-        self.batch = config.batch
+        eighth = len(planes) * height * width // (8 * self.patch)
+        self.batch = config.batch or min(_MOST, max(2, eighth))
         self.augment = config.augment
         self.generator = generator
         device = planes.noisy.device
@@ -69,9 +75,14 @@ class Sampler:
         self.column = torch.arange(self.columns, device=device)[None, :]
 
     @property
+    def patch(self) -> int:
+        """Pixels of one patch."""
+        return self.rows * self.columns
+
+    @property
     def pixels(self) -> int:
         """Pixels of one batch."""
-        return self.batch * self.rows * self.columns
+        return self.batch * self.patch
 
     def draw(self) -> Patches:
         """Return the next batch, each patch in one of the 8 orientations (4 if it is not square)."""

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from napari_blind2grad.axes import Axes, parse_axes
-from napari_blind2grad.config import Config
+from napari_blind2grad.config import Config, parameters
 from napari_blind2grad.events import Preview, Progress, Result, Started
 
 
@@ -112,7 +112,7 @@ class FakeEngine:
         if answer is None:
             return config
         self.configs.append(answer)
-        return answer
+        return config.replace(**{p.name: getattr(answer, p.name) for p in parameters() if p.live})
 
     def _progress(self, config: Config) -> Progress:
         fraction = self.iteration / config.iterations

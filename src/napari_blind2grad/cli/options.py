@@ -10,6 +10,7 @@ from typing import Any
 
 from .. import __version__
 from ..config import PRESET_HELP, PRESETS, Config, Parameter, parameters
+from ..crop import parse_crop
 from ..errors import ConfigError, InputError
 
 _GROUPS = {
@@ -161,6 +162,13 @@ def _add_denoise(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "(default: what the file says)",
     )
     parser.add_argument(
+        "--crop",
+        type=_crop,
+        metavar="Z=A:B,Y=A:B,X=A:B",
+        help="denoise, and write, only this part: for each axis to cut, its first position and the one after "
+        "the last, counted from 0 (default: everything)",
+    )
+    parser.add_argument(
         "--dtype",
         type=_dtype,
         help="type of the written pixels: input, float32 or any other integer or float type; integers "
@@ -233,6 +241,13 @@ def _axes(text: str) -> str:
     except InputError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
     return letters
+
+
+def _crop(text: str) -> Mapping[str, tuple[int, int]]:
+    try:
+        return parse_crop(text)
+    except InputError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _dtype(text: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import weakref
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from superqt.utils import create_worker
 
 from ..axes import Axes
 from ..config import Config
+from ..crop import crop_text
 from ..errors import Blind2GradError
 from ..events import Preview, Progress, Result, Started
 from . import preload, words
@@ -25,7 +27,7 @@ from .focus import looked_at
 from .form import ParameterForm
 from .inputs import InputBox
 from .legend import MaskLegend
-from .live import LiveLayers, grid, is_live
+from .live import METADATA, LiveLayers, grid, is_live
 from .pane import Pane
 from .panel import RunPanel, State
 from .plots import LossPlot
@@ -33,7 +35,7 @@ from .preferences import read_preferences
 from .regions import region_slices
 from .run import Run
 from .saving import Saver, ask_where
-from .snippets import command_text, python_text
+from .snippets import Recipe, command_text, python_text, recipe
 from .theme import palette
 
 if TYPE_CHECKING:
@@ -105,9 +107,7 @@ class Blind2GradWidget(Pane):
         try:
             layer, axes = self.input.checked()
             parsed = Axes(axes, tuple(finest(layer).shape))
-            plane = looked_at(self.viewer, layer, parsed, {})
-            region = region_slices(self.input.region_key(), self.viewer, layer, parsed, plane)
-            snapshot = take_snapshot(layer, axes, region)
+            snapshot = take_snapshot(layer, axes, self._region(layer, parsed))
             config = self.form.config()
         except Blind2GradError as error:
             self.panel.clear_progress()
@@ -179,12 +179,12 @@ class Blind2GradWidget(Pane):
         self.saver.save(Path(path), layer, self.input.layer(), self.input.axes.text())
 
     def python(self) -> str:
-        """Return Python that does what a run on the whole image would do."""
-        return python_text(self.form.config(), **self._origin())
+        """Return Python that repeats the run that is shown, or that does what Run would do now."""
+        return python_text(self._recipe())
 
     def command(self) -> str:
-        """Return the command line that does what a run on the whole image would do."""
-        return command_text(self.form.config(), **self._origin())
+        """Return the command line that repeats the run that is shown, or does what Run would do now."""
+        return command_text(self._recipe())
 
     # ----------------------------------------------------------------------------- layout
 
@@ -228,11 +228,9 @@ class Blind2GradWidget(Pane):
         self.action_bar.save_clicked.connect(self._on_save)
         self.saver.saved.connect(lambda path: self.panel.show_status(f"Saved {path}."))
         self.saver.failed.connect(self._tell_failure)
-        self.action_bar.copy_python_clicked.connect(
-            lambda: self._copy(self.python(), "Python code")
-        )
+        self.action_bar.copy_python_clicked.connect(lambda: self._copy(python_text, "Python code"))
         self.action_bar.copy_command_clicked.connect(
-            lambda: self._copy(self.command(), "command line")
+            lambda: self._copy(command_text, "command line")
         )
         layers = self.viewer.layers.events
         for layer in self.viewer.layers:
@@ -267,14 +265,28 @@ class Blind2GradWidget(Pane):
         layer = live.layer("denoised") if live is not None else None
         return layer if isinstance(layer, Image) else None
 
-    def _origin(self) -> dict[str, Any]:
-        layer = self.input.layer()
-        name, path = ("image", None) if layer is None else (layer.name, layer.source.path)
-        return {"name": name, "path": path, "axes": self.input.axes.text() or "YX"}
+    def _recipe(self) -> Recipe:
+        layer, axes, crop = self.input.layer(), self.input.axes.text(), ""
+        if layer is not None:
+            _, axes = self.input.checked()
+            parsed = Axes(axes, tuple(finest(layer).shape))
+            crop = crop_text(parsed, self._region(layer, parsed))
+        shown = self._denoised()
+        record = shown.metadata[METADATA] if shown is not None else None
+        return recipe(self.form.config(), layer, axes, crop, record)
 
-    def _copy(self, text: str, what: str) -> None:
-        QGuiApplication.clipboard().setText(text)
-        self.panel.show_status(f"Copied the {what}.")
+    def _region(self, layer: Image, axes: Axes) -> tuple[slice, ...]:
+        plane = looked_at(self.viewer, layer, axes, {})
+        return region_slices(self.input.region_key(), self.viewer, layer, axes, plane)
+
+    def _copy(self, text: Callable[[Recipe], str], what: str) -> None:
+        try:
+            run = self._recipe()
+        except Blind2GradError as error:
+            self._tell_failure(str(error))
+            return
+        QGuiApplication.clipboard().setText(text(run))
+        self.panel.show_status("\n".join([f"Copied the {what}.", *run.notes]))
 
     def _tell_failure(self, text: str) -> None:
         self.panel.show_status(text, error=True)

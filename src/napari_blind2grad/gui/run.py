@@ -11,7 +11,6 @@ from napari.utils.notifications import notification_manager
 from qtpy.QtCore import QObject, QTimer, Signal, Slot
 from qtpy.QtWidgets import QMainWindow, QWidget
 
-from .. import __version__
 from ..config import Config
 from ..errors import Blind2GradError
 from ..events import Event, Preview, Progress, Result, Started
@@ -19,6 +18,7 @@ from .activity import ActivityBar
 from .adapter import Snapshot
 from .focus import looked_at
 from .live import LiveLayers
+from .record import record_of, unfinished
 from .worker import DenoiseWorker
 
 #: Time between updates of the window, in milliseconds. Events in between are merged.
@@ -154,7 +154,7 @@ class Run(QObject):
         else:
             self._result = event
             self._flush()
-            self.live.finish(_record(event))
+            self.live.finish(record_of(event, self.snapshot, self.worker.changes))
             self._timer.setInterval(_TURN)
 
     @Slot(object)
@@ -243,7 +243,7 @@ class Run(QObject):
             self._bar = None
         # Before the start, the layers are still those of the run before.
         if self._result is None and self._began:
-            self.live.finish({"config": self.config.to_dict(), "finished": False})
+            self.live.finish(unfinished(self.worker.config, self.snapshot, self.worker.changes))
         self.over.emit()
         if reason:
             self.failed.emit(reason)
@@ -255,19 +255,3 @@ def _canvas(widget: QWidget) -> QWidget | None:
     while window is not None and not isinstance(window, QMainWindow):
         window = window.parent()
     return window.centralWidget() if window is not None else None
-
-
-def _record(result: Result) -> dict[str, Any]:
-    """What the layers' metadata say about how they were made."""
-    return {
-        "version": result.version or __version__,
-        "config": result.config.to_dict(),
-        "axes": result.axes,
-        "seed": result.seed,
-        "device": result.device,
-        "seconds": result.seconds,
-        "iterations": result.iterations,
-        "stopped": result.stopped,
-        "finished": True,
-        "losses": {name: values.tolist() for name, values in result.losses.items()},
-    }

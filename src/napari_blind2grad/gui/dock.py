@@ -219,6 +219,8 @@ class Blind2GradWidget(Pane):
     def _connect(self) -> None:
         self.input.changed.connect(self._on_input)
         self.form.changed.connect(self._on_config)
+        self.form.told.connect(self.panel.show_status)
+        self.form.failed.connect(self._tell_failure)
         self.choice.changed.connect(self._on_choice)
         self.choice.side_by_side.connect(self._on_side_by_side)
         self.panel.run_clicked.connect(self.run)

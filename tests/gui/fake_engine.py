@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,7 @@ class FakeEngine:
         self.error: Exception | None = None
         self.error_at = 3
         self.iteration = 0
+        self.warm: list[Any] = []
         self.images: list[np.ndarray] = []
         self.axes: list[str | None] = []
         self.configs: list[Config] = []
@@ -51,7 +53,9 @@ class FakeEngine:
         *,
         should_stop: Callable[[], bool] | None = None,
         focus: Callable[[], Mapping[str, int]] | None = None,
+        warm: Any = None,
     ) -> Any:
+        self.warm.append(warm)
         self.images.append(image)
         self.axes.append(axes)
         self.closed.clear()
@@ -158,6 +162,7 @@ class FakeEngine:
             iterations=self.iteration,
             stopped=stopped,
             started=started,
+            state=SimpleNamespace(networks=({},)),
         )
 
     @staticmethod

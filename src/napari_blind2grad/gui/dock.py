@@ -20,7 +20,7 @@ from ..errors import Blind2GradError
 from ..events import Preview, Progress, Result, Started
 from . import preload, words
 from .actions import ActionBar
-from .adapter import finest, take_snapshot
+from .adapter import Snapshot, finest, take_snapshot
 from .choice import LayerChoice
 from .cleanup import Leash
 from .focus import looked_at
@@ -37,6 +37,7 @@ from .run import Run
 from .saving import Saver, ask_where
 from .snippets import Recipe, command_text, python_text, recipe
 from .theme import palette
+from .tuning import Tuner, short
 
 if TYPE_CHECKING:
     import napari.viewer
@@ -100,22 +101,26 @@ class Blind2GradWidget(Pane):
         """Whether a run goes on."""
         return self._run is not None
 
-    def run(self) -> None:
-        """Start a run; what stands in its way is said in the status line."""
+    def run(self, *, warm: Any = None) -> None:
+        """Start a run; what stands in its way is said in the status line.
+
+        Parameters
+        ----------
+        warm
+            Trained networks to go on from for a moment; None starts anew.
+        """
         if self._run is not None:
             return
         try:
-            layer, axes = self.input.checked()
-            parsed = Axes(axes, tuple(finest(layer).shape))
-            snapshot = take_snapshot(layer, axes, self._region(layer, parsed))
-            config = self.form.config()
+            layer, snapshot = self.present()
+            config = self.form.config() if warm is None else short(self.form.config())
         except Blind2GradError as error:
             self.panel.clear_progress()
             self._tell_failure(str(error))
             return
         live = self._live.setdefault(layer, LiveLayers(self.viewer, layer))
         live.want(self.choice.keys())
-        run = Run(self.viewer, layer, live, snapshot, config, self)
+        run = Run(self.viewer, layer, live, snapshot, config, self, warm)
         self._run = run
         self._leash.hold(run.worker)
         run.worker.want_residual = "residual" in live.wanted
@@ -123,6 +128,7 @@ class Blind2GradWidget(Pane):
         run.progressed.connect(self._on_progress)
         run.previewed.connect(self._on_preview)
         run.finished.connect(self._on_finished)
+        run.finished.connect(lambda result: self.tuner.keep(layer, result.state))
         run.failed.connect(self._tell_failure)
         run.over.connect(self._on_over)
         run.ended.connect(run.deleteLater)
@@ -134,6 +140,18 @@ class Blind2GradWidget(Pane):
         self._set_state(State.RUNNING)
         self.panel.show_status("Getting ready: loading PyTorch and reading the image…")
         run.start()
+
+    def present(self) -> tuple[Image, Snapshot]:
+        """Return the chosen layer and its chosen region.
+
+        Raises
+        ------
+        Blind2GradError
+            If there is none that can be denoised.
+        """
+        layer, axes = self.input.checked()
+        parsed = Axes(axes, tuple(finest(layer).shape))
+        return layer, take_snapshot(layer, axes, self._region(layer, parsed))
 
     def pause(self) -> None:
         """Hold the run, or go on with it."""
@@ -194,6 +212,7 @@ class Blind2GradWidget(Pane):
         self.form = ParameterForm(content)
         self.choice = LayerChoice(content)
         self.panel = RunPanel(content)
+        self.tuner = Tuner(content)
         self.plot = LossPlot(content)
         self.noise = QLabel(content)
         self.noise.setObjectName("noise")
@@ -208,6 +227,7 @@ class Blind2GradWidget(Pane):
                 self.choice,
                 None,
                 self.panel,
+                self.tuner,
                 self.plot,
                 self.noise,
                 self.legend,
@@ -224,6 +244,7 @@ class Blind2GradWidget(Pane):
         self.choice.changed.connect(self._on_choice)
         self.choice.side_by_side.connect(self._on_side_by_side)
         self.panel.run_clicked.connect(self.run)
+        self.tuner.due.connect(self._on_tune)
         self.panel.pause_clicked.connect(self.pause)
         self.panel.stop_clicked.connect(self.stop)
         self.action_bar.apply_clicked.connect(self.apply_to_stack)
@@ -243,6 +264,7 @@ class Blind2GradWidget(Pane):
             (layers.reordered, self._on_layers),
             (self.viewer.layers.selection.events.active, self._on_active),
             (self.viewer.events.theme, self._on_theme),
+            (self.viewer.dims.events.point, self._on_plane),
         ):
             self._leash.connect(emitter, slot)
         # Not a method of ours: when Qt deletes this widget, only the leash is still whole.
@@ -316,10 +338,19 @@ class Blind2GradWidget(Pane):
         limits = layer.contrast_limits if layer is not None and not layer.rgb else None
         self.form.set_scale([limits[1] - limits[0]] if limits else [])
         self._set_state(State.IDLE)
+        self.tuner.changed(layer, running=False)
 
     def _on_config(self, config: Config) -> None:
         if self._run is not None:
-            self._run.send(config)
+            self._run.send(short(config) if self._run.warm else config)
+        self.tuner.changed(self.input.layer(), running=self.running)
+
+    def _on_tune(self) -> None:
+        self.run(warm=self.tuner.state(self.input.layer()))
+
+    def _on_plane(self) -> None:
+        if self.input.region_key() == "plane":
+            self.tuner.changed(self.input.layer(), running=self.running)
 
     def _on_choice(self, keys: set[str]) -> None:
         source = self._run.source if self._run is not None else self.input.layer()

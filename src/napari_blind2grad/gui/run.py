@@ -16,6 +16,7 @@ from ..errors import Blind2GradError
 from ..events import Event, Preview, Progress, Result, Started
 from .activity import ActivityBar
 from .adapter import Snapshot
+from .arrays import LiveArrays
 from .focus import looked_at
 from .live import LiveLayers
 from .record import record_of, unfinished
@@ -39,6 +40,8 @@ class Run(QObject):
         Where things are shown, the input layer and its live layers.
     snapshot, config
         What to denoise, and how.
+    warm
+        Trained networks to go on from, or None.
     parent
         Qt parent, in napari's window.
     """
@@ -59,6 +62,7 @@ class Run(QObject):
         snapshot: Snapshot,
         config: Config,
         parent: QWidget,
+        warm: Any = None,
     ) -> None:
         super().__init__(parent)
         self._widget = parent
@@ -77,7 +81,8 @@ class Run(QObject):
         self._thread_gone = False
         self._bar: ActivityBar | None = None
         self._canvas: QWidget | None = None
-        self.worker = DenoiseWorker(snapshot, config)
+        before = live.arrays if type(live.arrays) is LiveArrays and warm is not None else None
+        self.worker = DenoiseWorker(snapshot, config, warm, before)
         self.worker.yielded.connect(self._on_event)
         self.worker.errored.connect(self._on_error)
         self.worker.finished.connect(self._on_worker_finished)
@@ -105,6 +110,11 @@ class Run(QObject):
     def plane(self) -> Mapping[str, int]:
         """The plane being looked at, by axis letter, in the coordinates of the region."""
         return self.worker.focus
+
+    @property
+    def warm(self) -> bool:
+        """Whether it goes on from a network that was trained before."""
+        return self.worker.warm is not None
 
     def look(self) -> None:
         """Tell the worker which plane is being looked at."""
@@ -154,7 +164,7 @@ class Run(QObject):
         else:
             self._result = event
             self._flush()
-            self.live.finish(record_of(event, self.snapshot, self.worker.changes))
+            self.live.finish(record_of(event, self.snapshot, self.worker.changes, warm=self.warm))
             self._timer.setInterval(_TURN)
 
     @Slot(object)

@@ -78,14 +78,26 @@ class DenoiseWorker(WorkerBase):
         The input.
     config
         Settings at the start.
+    warm
+        Trained networks to go on from, or None.
+    before
+        What the layers show so far; it stays until the first preview, if it is of the same region.
     """
 
     yielded: Any
 
-    def __init__(self, snapshot: Snapshot, config: Config) -> None:
+    def __init__(
+        self,
+        snapshot: Snapshot,
+        config: Config,
+        warm: Any = None,
+        before: LiveArrays | None = None,
+    ) -> None:
         super().__init__(SignalsClass=WorkerSignals)
         self.snapshot = snapshot
         self.config = leave_a_core(config)
+        self.warm = warm
+        self._before = before
         #: Where the user looks, by axis letter of the region; replaced as a whole, never mutated.
         self.focus: Mapping[str, int] = {}
         #: Whether the residual layer is wanted.
@@ -157,6 +169,7 @@ class DenoiseWorker(WorkerBase):
             self.config,
             should_stop=self._should_stop,
             focus=self._focus,
+            **({} if self.warm is None else {"warm": self.warm}),
         )
         with closing(events):
             change: Config | None = None  # a generator takes nothing before its first yield
@@ -194,6 +207,9 @@ class DenoiseWorker(WorkerBase):
             axes = type(self.snapshot.axes)(event.axes, image.shape)
             dtype = image.dtype if self.config.dtype == "input" else np.dtype(np.float32)
             self.arrays = LiveArrays(image, axes, dtype)
+            if self._before is not None:
+                self.arrays.adopt(self._before)
+                self._before = None
         elif self.arrays is not None:
             if self.want_residual:
                 self.arrays.make_residual()

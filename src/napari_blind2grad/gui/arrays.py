@@ -53,11 +53,6 @@ class LiveArrays:
             for name in ("denoised", *MAPS):
                 getattr(self, name)[...] = getattr(before, name)
 
-    def own_masks(self) -> None:
-        """Make the masks this object's own, to be drawn over: a Result's are left as they are."""
-        self.dual_mask = self.dual_mask.copy()
-        self.standout_gate = self.standout_gate.copy()
-
     def write(self, preview: Preview) -> None:
         """Copy one plane into the arrays."""
         plane = self._axes.plane_slices(preview.index)
@@ -80,6 +75,9 @@ class LiveArrays:
         self.denoised = result.image
         for name in MAPS:
             setattr(self, name, getattr(result, name))
+        # These may be drawn over when thresholds are moved; the Result's stay as they are.
+        self.dual_mask = self.dual_mask.copy()
+        self.standout_gate = self.standout_gate.copy()
         if self.residual is not None:
             self.residual = residual(self._image, self.denoised, self._axes)
 

@@ -37,6 +37,7 @@ from .run import Run
 from .saving import Saver, ask_where
 from .snippets import Recipe, command_text, python_text, recipe
 from .theme import palette
+from .thresholds import Thresholds
 from .tuning import Tuner, short
 
 if TYPE_CHECKING:
@@ -219,10 +220,12 @@ class Blind2GradWidget(Pane):
         self.noise.setWordWrap(True)
         self.legend = MaskLegend(content)
         self.action_bar = ActionBar(content)
+        self.thresholds = Thresholds(self.viewer, self._scene, self.form.config, content)
         self.fill(
             (
                 self.input,
                 self.form,
+                self.thresholds,
                 None,
                 self.choice,
                 None,
@@ -241,6 +244,8 @@ class Blind2GradWidget(Pane):
         self.form.changed.connect(self._on_config)
         self.form.told.connect(self.panel.show_status)
         self.form.failed.connect(self._tell_failure)
+        self.thresholds.moved.connect(self.form.set_value)
+        self.thresholds.drawn.connect(self.legend.show_mask)
         self.choice.changed.connect(self._on_choice)
         self.choice.side_by_side.connect(self._on_side_by_side)
         self.panel.run_clicked.connect(self.run)
@@ -299,6 +304,17 @@ class Blind2GradWidget(Pane):
         record = shown.metadata[METADATA] if shown is not None else None
         return recipe(self.form.config(), layer, axes, crop, record)
 
+    def _scene(self) -> tuple[Image, LiveLayers, Snapshot]:
+        """Return the input, its live layers and what they show, or what a run would be on."""
+        if self._run is not None:
+            return self._run.source, self._run.live, self._run.snapshot
+        layer, snapshot = self.present()
+        live = self._live.setdefault(layer, LiveLayers(self.viewer, layer))
+        shown = live.snapshot
+        if shown is not None and shown.data is snapshot.data and live.layer("denoised") is not None:
+            snapshot = shown
+        return layer, live, snapshot
+
     def _region(self, layer: Image, axes: Axes) -> tuple[slice, ...]:
         plane = looked_at(self.viewer, layer, axes, {})
         return region_slices(self.input.region_key(), self.viewer, layer, axes, plane)
@@ -339,16 +355,20 @@ class Blind2GradWidget(Pane):
         self.form.set_scale([limits[1] - limits[0]] if limits else [])
         self._set_state(State.IDLE)
         self.tuner.changed(layer, running=False)
+        self.thresholds.update_masks()
 
     def _on_config(self, config: Config) -> None:
         if self._run is not None:
             self._run.send(short(config) if self._run.warm else config)
         self.tuner.changed(self.input.layer(), running=self.running)
 
+        self.thresholds.update_masks()
+
     def _on_tune(self) -> None:
         self.run(warm=self.tuner.state(self.input.layer()))
 
     def _on_plane(self) -> None:
+        self.thresholds.update_masks()
         if self.input.region_key() == "plane":
             self.tuner.changed(self.input.layer(), running=self.running)
 
@@ -419,6 +439,7 @@ class Blind2GradWidget(Pane):
         colours = palette(self.viewer)
         self.panel.set_palette(colours)
         self.plot.set_palette(colours)
+        self.thresholds.set_palette(colours)
 
     # --------------------------------------------------------------------- what the run tells
 
@@ -439,10 +460,12 @@ class Blind2GradWidget(Pane):
         mask = event.maps.get("dual_mask")
         if mask is not None:
             self.legend.show_mask(mask)
+            self.thresholds.update_histograms()
         self.previewed.emit(event)
 
     def _on_finished(self, result: Result) -> None:
         self.plot.draw()
+        self.thresholds.update_histograms()
         self.panel.progress.setValue(1000)
         self.panel.progress.setFormat("done")
         self.panel.show_status(words.done(result))

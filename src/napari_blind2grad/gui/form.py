@@ -102,6 +102,11 @@ class ParameterForm(QWidget):
         self.preset.setCurrentIndex(self._at)
         self.preset.blockSignals(blocked)
 
+    def set_value(self, name: str, value: Any) -> None:
+        """Change one parameter as the user would: the change is told."""
+        widget: Any = self._fields[name].widget
+        widget.setValue(value)
+
     def set_locked(self, locked: bool) -> None:
         """Lock all that cannot change while a run goes on."""
         for field in self._fields.values():

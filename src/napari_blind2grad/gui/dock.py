@@ -23,6 +23,7 @@ from .actions import ActionBar
 from .adapter import Snapshot, finest, take_snapshot
 from .choice import LayerChoice
 from .cleanup import Leash
+from .compare import Compare
 from .focus import looked_at
 from .form import ParameterForm
 from .inputs import InputBox
@@ -35,7 +36,9 @@ from .preferences import read_preferences
 from .regions import region_slices
 from .run import Run
 from .saving import Saver, ask_where
+from .shortcuts import add_shortcuts
 from .snippets import Recipe, command_text, python_text, recipe
+from .swipe import Swipe
 from .theme import palette
 from .thresholds import Thresholds
 from .tuning import Tuner, short
@@ -82,6 +85,7 @@ class Blind2GradWidget(Pane):
         preferences = read_preferences()
         self.form.set_config(preferences.config)
         self.choice.set_keys(preferences.shown)
+        self.shortcuts = add_shortcuts(self)
         self._connect()
         self._on_theme()
         self._on_input()
@@ -112,6 +116,7 @@ class Blind2GradWidget(Pane):
         """
         if self._run is not None:
             return
+        self.compare.cancel()  # two trainings at once would starve one another
         try:
             layer, snapshot = self.present()
             config = self.form.config() if warm is None else short(self.form.config())
@@ -180,7 +185,8 @@ class Blind2GradWidget(Pane):
             self._run.cancel(reason)
 
     def on_dock_closed(self) -> None:
-        """End the run; nobody is looking any more."""
+        """End what goes on; nobody is looking any more."""
+        self.compare.cancel()
         self.cancel()
 
     def apply_to_stack(self) -> None:
@@ -220,6 +226,15 @@ class Blind2GradWidget(Pane):
         self.noise.setWordWrap(True)
         self.legend = MaskLegend(content)
         self.action_bar = ActionBar(content)
+        self.swipe = Swipe(self.viewer, self._scene, content)
+        self.compare = Compare(
+            self.viewer,
+            self.present,
+            self.form.config,
+            self._leash.hold,
+            lambda: self.running,
+            content,
+        )
         self.thresholds = Thresholds(self.viewer, self._scene, self.form.config, content)
         self.fill(
             (
@@ -228,12 +243,14 @@ class Blind2GradWidget(Pane):
                 self.thresholds,
                 None,
                 self.choice,
+                self.swipe,
                 None,
                 self.panel,
                 self.tuner,
                 self.plot,
                 self.noise,
                 self.legend,
+                self.compare,
                 None,
                 self.action_bar,
             )
@@ -246,6 +263,9 @@ class Blind2GradWidget(Pane):
         self.form.failed.connect(self._tell_failure)
         self.thresholds.moved.connect(self.form.set_value)
         self.thresholds.drawn.connect(self.legend.show_mask)
+        self.swipe.failed.connect(self._tell_failure)
+        self.compare.chosen.connect(self.form.apply)
+        self.compare.failed.connect(self._tell_failure)
         self.choice.changed.connect(self._on_choice)
         self.choice.side_by_side.connect(self._on_side_by_side)
         self.panel.run_clicked.connect(self.run)
@@ -422,6 +442,7 @@ class Blind2GradWidget(Pane):
             name = self._run.snapshot.name
             self.cancel(f"“{name}” was removed, so the run ended. Layers made so far are kept.")
         self.input.update_layers()
+        self.swipe.on_removed(event.value)
 
     def _on_input_replaced(self) -> None:
         if self._run is not None and finest(self._run.source) is not self._run.snapshot.data:
@@ -448,6 +469,7 @@ class Blind2GradWidget(Pane):
         self.noise.setText(words.noise(event))
         self._machine = words.machine(event)
         self.panel.show_status(f"Training on {self._machine}…")
+        self.swipe.update_layer()
         self.started.emit(event)
 
     def _on_progress(self, event: Progress) -> None:

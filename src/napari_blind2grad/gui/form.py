@@ -107,6 +107,12 @@ class ParameterForm(QWidget):
         widget: Any = self._fields[name].widget
         widget.setValue(value)
 
+    def apply(self, changes: Mapping[str, Any]) -> None:
+        """Change several parameters at once, and tell of it."""
+        config = self.config().replace(**changes)
+        self._show(config, self._start, self.preset.currentData())
+        self._tell()
+
     def set_locked(self, locked: bool) -> None:
         """Lock all that cannot change while a run goes on."""
         for field in self._fields.values():

@@ -4,9 +4,13 @@ import time
 
 import numpy as np
 import pytest
+from qtpy.QtCore import QEvent, QPointF, Qt
+from qtpy.QtGui import QMouseEvent
+from qtpy.QtWidgets import QApplication
 
 from napari_blind2grad.config import Config
 from napari_blind2grad.engine.thresholds import Sketch
+from napari_blind2grad.gui.dock import Blind2GradWidget
 from napari_blind2grad.gui.thresholds import SketchArrays
 
 
@@ -128,3 +132,48 @@ def test_a_drag_shows_within_200_ms(viewer, dock, section, qtbot):
             plot.line.setPos(value / 255 * plot._scale)
         times.append(time.perf_counter() - began)
     assert np.median(times) < 0.2, times
+
+
+def mouse(canvas, kind, x, y, button):
+    place = QPointF(x, y)
+    held = Qt.MouseButton.NoButton if kind == QEvent.Type.MouseButtonRelease else button
+    event = QMouseEvent(
+        kind,
+        place,
+        QPointF(canvas.mapToGlobal(place.toPoint())),
+        button,
+        held,
+        Qt.KeyboardModifier.NoModifier,
+    )
+    QApplication.sendEvent(canvas, event)
+
+
+def test_dragging_with_the_mouse(make_napari_viewer, engine, noisy, qtbot):
+    viewer = make_napari_viewer(show=True)
+    dock = Blind2GradWidget(viewer)
+    viewer.window.add_dock_widget(dock, name="Denoise")
+    viewer.add_image(noisy, name="X")
+    section = dock.thresholds
+    opened(section, qtbot)
+    plot = section.plots["eps_g"]
+    canvas = plot._canvas.viewport()
+    qtbot.waitUntil(lambda: canvas.isVisible() and canvas.height() > 50, timeout=5000)
+
+    def across(value):
+        """Where a value lies on the canvas."""
+        scene = plot._view.mapViewToScene(QPointF(value, 0))
+        return plot._canvas.mapFromScene(scene).x()
+
+    start, end = across(plot.line.value()), across(plot.line.value() / 2)
+    wanted = dock.config().eps_g / 2
+    left = Qt.MouseButton.LeftButton
+    mouse(canvas, QEvent.Type.MouseMove, start, 30, Qt.MouseButton.NoButton)
+    mouse(canvas, QEvent.Type.MouseButtonPress, start, 30, left)
+    with qtbot.waitSignal(section.drawn, timeout=5000):
+        for step in range(1, 6):
+            mouse(canvas, QEvent.Type.MouseMove, start + (end - start) * step / 5, 30, left)
+            qtbot.wait(30)  # pyqtgraph takes faster moves together
+    mouse(canvas, QEvent.Type.MouseButtonRelease, end, 30, left)
+    assert dock.config().eps_g == pytest.approx(wanted, abs=2)
+    own = dock.findChild(object, "eps_g_own").text()
+    assert "=" in own  # the sketch has measured the scale

@@ -80,6 +80,11 @@ class Sketch:
         self._groups = self._stack.groups(config.networks)
         self._loaded: dict[int, tuple[Planes, NoiseCurve]] = {}
 
+    @property
+    def scales(self) -> tuple[float, ...]:
+        """Width of the robust range of each channel in image units, as in ``Started.scale``."""
+        return tuple(m.scale for m in self._stack.maps)
+
     def distances(
         self, index: Mapping[str, int], denoised: Array | None, config: Config
     ) -> Distances:

@@ -321,7 +321,7 @@ class Compare(QCollapsible):
         picture.setAccessibleName(f"Open the result with {name}")
         words = QLabel(
             f"<b>{name}</b><br>error {found.error:.3g}<br>residual corr. "
-            f"{found.autocorrelation:+.2f}<br>sharpness {found.sharpness:.3g}",
+            f"{found.autocorrelation:+.2f}<br>sharpness {_brief(found.sharpness)}",
             cell,
         )
         words.setObjectName(f"compare_figures_{number}")
@@ -377,6 +377,10 @@ class Compare(QCollapsible):
     def _clear(self) -> None:
         while (item := self._grid.takeAt(0)) is not None:
             item.widget().deleteLater()
+
+
+def _brief(value: float) -> str:
+    return f"{value:.0f}" if 100 <= abs(value) < 1e6 else f"{value:.3g}"
 
 
 def _short(name: str) -> str:

@@ -262,6 +262,7 @@ class Blind2GradWidget(Pane):
         self.form.told.connect(self.panel.show_status)
         self.form.failed.connect(self._tell_failure)
         self.thresholds.moved.connect(self.form.set_value)
+        self.thresholds.measured.connect(lambda scale: self.form.set_scale(scale, exact=True))
         self.thresholds.drawn.connect(self.legend.show_mask)
         self.swipe.failed.connect(self._tell_failure)
         self.compare.chosen.connect(self.form.apply)

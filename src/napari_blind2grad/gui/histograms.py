@@ -110,7 +110,7 @@ class ThresholdPlot(QWidget):
         share = 1 - np.searchsorted(self._values, position) / max(1, self._values.size)
         self._title.setText(
             f"{self._what}: {100 * share:.1f} % of the plane is {self._verdict} "
-            f"({self._symbol} = {position:.4g})"
+            f"({self._symbol}\u00a0=\u00a0{position:.4g})"
         )
 
     def set_palette(self, palette: Palette) -> None:

@@ -72,6 +72,7 @@ class _Answer:
     mask: np.ndarray
     fresh: tuple[np.ndarray, np.ndarray] | None  # new values for the histograms
     drew: bool
+    scales: tuple[float, ...]
 
 
 class _Draughtsman:
@@ -125,7 +126,7 @@ class _Draughtsman:
             for name, drawn in zip(_DRAWN, (labels, gate), strict=True):
                 getattr(arrays, name)[flat] = drawn.T if turned else drawn
         fresh = distances.in_image_units() if anew else None
-        return _Answer(arrays, config, distances, labels, fresh, request.draw)
+        return _Answer(arrays, config, distances, labels, fresh, request.draw, self._sketch.scales)
 
 
 class Thresholds(QCollapsible):
@@ -146,6 +147,7 @@ class Thresholds(QCollapsible):
 
     moved = Signal(str, float)  # a parameter and its value, by the user
     drawn = Signal(object)  # the dual mask of the plane on view
+    measured = Signal(object)  # width of each channel's robust range, in image units
     failed = Signal(str)  # in words
 
     def __init__(
@@ -240,6 +242,7 @@ class Thresholds(QCollapsible):
     def _on_drawn(self, answer: _Answer) -> None:
         self._busy = False
         if answer.fresh is not None:
+            self.measured.emit(answer.scales)
             for plot, values in zip(self.plots.values(), answer.fresh, strict=True):
                 plot.show_values(values, answer.distances.scale)
             for name, plot in self.plots.items():

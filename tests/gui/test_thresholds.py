@@ -177,3 +177,18 @@ def test_dragging_with_the_mouse(make_napari_viewer, engine, noisy, qtbot):
     assert dock.config().eps_g == pytest.approx(wanted, abs=2)
     own = dock.findChild(object, "eps_g_own").text()
     assert "=" in own  # the sketch has measured the scale
+
+
+def test_after_a_run_the_mask_lies_over_the_denoised_image(
+    viewer, dock, noisy, section, finish, qtbot
+):
+    viewer.add_image(noisy, name="X")
+    finish()
+    mask = viewer.layers["X dual mask"]
+    assert not mask.visible
+    opened(section, qtbot)
+    assert mask.visible
+    assert viewer.layers.index(mask) == viewer.layers.index(viewer.layers["X denoised"]) + 1
+    assert "x_m is the denoised image" in dock.findChild(object, "thresholds_source").text()
+    section.collapse()
+    assert not mask.visible

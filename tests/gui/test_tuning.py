@@ -65,7 +65,7 @@ def test_without_it_nothing_starts(viewer, dock, stack, engine, finish, qtbot):
     finish()
     dock.findChild(object, "omega").setValue(0.9)
     dock.input.choose_region("plane")
-    assert not dock.tuner._timer.isActive()
+    assert not dock.tuner.waiting
     assert not dock.running
 
 

@@ -257,10 +257,25 @@ class Thresholds(QCollapsible):
         except Blind2GradError:
             return
         if answer.drew and live.arrays is answer.arrays:
+            self._raise(live)
             live.refresh()
             self.drawn.emit(answer.mask)
         if self._again:
             self._update()
+
+    def _raise(self, live: LiveLayers) -> None:
+        """Bring the mask to light if the denoised image lies over it."""
+        mask, denoised, layers = (
+            live.layer("dual_mask"),
+            live.layer("denoised"),
+            self._viewer.layers,
+        )
+        if mask is None or denoised is None:
+            return
+        below, above = layers.index(mask), layers.index(denoised)
+        if below < above:
+            layers.move(below, above + 1)
+            mask.visible = True
 
     def _on_error(self, error: Exception) -> None:
         self._busy = False
@@ -277,14 +292,18 @@ class Thresholds(QCollapsible):
         self.failed.emit(text)
 
     def _on_toggled(self, on: bool) -> None:
-        if not on:
-            self._draughtsman = _Draughtsman()  # lets go of the image
-            return
-        self._anew = True
         try:
             _, live, _ = self._scene()
         except Blind2GradError:
             live = None
+        if not on:
+            self._draughtsman = _Draughtsman()  # lets go of the image
+            if live is not None and live.layer("denoised") is not None:
+                mask = live.layer("dual_mask")
+                if mask is not None:
+                    mask.visible = False  # so that the denoised image is seen again
+            return
+        self._anew = True
         if live is not None and live.arrays is not None:
             live.want(live.wanted | {"dual_mask"})
         self.update_masks()

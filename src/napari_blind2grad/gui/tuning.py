@@ -53,6 +53,11 @@ class Tuner(QCheckBox):
         self._timer.timeout.connect(self.due)
         self.toggled.connect(self._on_toggled)
 
+    @property
+    def waiting(self) -> bool:
+        """Whether a run is about to start."""
+        return self._timer.isActive()
+
     def state(self, layer: Image | None) -> Any:
         """Return the trained networks of `layer`, or None."""
         return self._states.get(layer) if layer is not None else None

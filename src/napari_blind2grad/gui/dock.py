@@ -215,9 +215,12 @@ class Blind2GradWidget(Pane):
 
     def _build(self) -> None:
         content = self.content
+        # From top to bottom: Tab goes through them in the order in which they are made.
         self.input = InputBox(self.viewer, content)
         self.form = ParameterForm(content)
+        self.thresholds = Thresholds(self.viewer, self._scene, self.form.config, content)
         self.choice = LayerChoice(content)
+        self.swipe = Swipe(self.viewer, self._scene, content)
         self.panel = RunPanel(content)
         self.tuner = Tuner(content)
         self.plot = LossPlot(content)
@@ -225,8 +228,6 @@ class Blind2GradWidget(Pane):
         self.noise.setObjectName("noise")
         self.noise.setWordWrap(True)
         self.legend = MaskLegend(content)
-        self.action_bar = ActionBar(content)
-        self.swipe = Swipe(self.viewer, self._scene, content)
         self.compare = Compare(
             self.viewer,
             self.present,
@@ -235,7 +236,7 @@ class Blind2GradWidget(Pane):
             lambda: self.running,
             content,
         )
-        self.thresholds = Thresholds(self.viewer, self._scene, self.form.config, content)
+        self.action_bar = ActionBar(content)
         self.fill(
             (
                 self.input,

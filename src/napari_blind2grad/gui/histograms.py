@@ -48,6 +48,7 @@ class ThresholdPlot(QWidget):
         self._values = np.zeros(0, np.float32)  # sorted
         self._canvas = pg.GraphicsLayoutWidget(self)
         self._canvas.setFixedHeight(90)
+        self._canvas.setFocusPolicy(Qt.FocusPolicy.ClickFocus)  # keys are for the field of the form
         self._canvas.ci.setContentsMargins(4, 2, 8, 0)
         self._canvas.ci.setSpacing(0)
         self._view = pg.ViewBox(enableMenu=False, enableMouse=False, defaultPadding=0)

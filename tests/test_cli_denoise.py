@@ -502,3 +502,19 @@ def test_interrupt_while_writing(
 )
 def test_progress_in_words(changes: dict[str, Any], text: str) -> None:
     assert progress_module.describe(make_progress(3, **changes)) == text
+
+
+def test_crop_denoises_and_writes_a_part(
+    engine: FakeEngine, stack: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "part.ome.tif"
+    whole = read_image(stack)
+    assert main(["denoise", str(stack), "-o", str(out), "--crop", "Y=1:3,X=0:2"]) == 0
+    region = tuple({"Y": slice(1, 3), "X": slice(0, 2)}.get(c, slice(None)) for c in whole.axes)
+    np.testing.assert_array_equal(engine.calls[0][0], whole.data[region])
+    part = read_image(out)
+    assert part.shape == whole.data[region].shape
+    assert part.scale == whole.scale
+    assert part.parameters["crop"] == "Y=1:3,X=0:2"
+    assert main(["denoise", str(stack), "-o", str(out), "--crop", "Y=2:9999"]) == 1
+    assert "only" in capsys.readouterr().err

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -164,6 +164,9 @@ class Result:
         The run's first event.
     notes
         What the user should know about this result; the notes of `started` come first.
+    state
+        The trained networks, for the argument `warm` of
+        :func:`~napari_blind2grad.denoise_iter`; kept in memory only, and nothing to look into.
     """
 
     image: Array
@@ -182,6 +185,7 @@ class Result:
     stopped: bool
     started: Started
     notes: tuple[str, ...] = ()
+    state: Any = field(default=None, repr=False, compare=False)
 
     @property
     def map_axes(self) -> str:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
 from napari_blind2grad.axes import Axes, parse_axes
-from napari_blind2grad.config import Config
+from napari_blind2grad.config import Config, parameters
 from napari_blind2grad.events import Preview, Progress, Result, Started
 
 
@@ -36,6 +37,7 @@ class FakeEngine:
         self.error: Exception | None = None
         self.error_at = 3
         self.iteration = 0
+        self.warm: list[Any] = []
         self.images: list[np.ndarray] = []
         self.axes: list[str | None] = []
         self.configs: list[Config] = []
@@ -51,7 +53,9 @@ class FakeEngine:
         *,
         should_stop: Callable[[], bool] | None = None,
         focus: Callable[[], Mapping[str, int]] | None = None,
+        warm: Any = None,
     ) -> Any:
+        self.warm.append(warm)
         self.images.append(image)
         self.axes.append(axes)
         self.closed.clear()
@@ -112,7 +116,7 @@ class FakeEngine:
         if answer is None:
             return config
         self.configs.append(answer)
-        return answer
+        return config.replace(**{p.name: getattr(answer, p.name) for p in parameters() if p.live})
 
     def _progress(self, config: Config) -> Progress:
         fraction = self.iteration / config.iterations
@@ -158,6 +162,7 @@ class FakeEngine:
             iterations=self.iteration,
             stopped=stopped,
             started=started,
+            state=SimpleNamespace(networks=({},)),
         )
 
     @staticmethod

@@ -6,6 +6,7 @@ from qtpy.QtGui import QGuiApplication
 
 from napari_blind2grad.cli.options import build_parser, config_from
 from napari_blind2grad.config import Config
+from napari_blind2grad.gui.worker import leave_a_core
 from napari_blind2grad.io import read_image
 
 
@@ -78,14 +79,14 @@ def test_python_leads_to_the_same_config(viewer, dock, stack, monkeypatch):
     exec(text, {"viewer": viewer})
     ((image, axes, config),) = calls
     assert image is stack
-    assert (axes, config) == ("TYX", SETTINGS)
+    assert (axes, config) == ("TYX", leave_a_core(SETTINGS))
 
 
 def test_python_reads_the_file_that_the_layer_came_from(dock, tmp_path):
-    from napari_blind2grad.gui.snippets import python_text
+    from napari_blind2grad.gui.snippets import Recipe, python_text
 
     path = str(tmp_path / "my image.tif")
-    text = python_text(SETTINGS, name="X", path=path, axes="ZYX")
+    text = python_text(Recipe(SETTINGS, name="X", path=path, axes="ZYX"))
     assert f"read_image({path!r}, axes='ZYX').data" in text
     assert "viewer" not in text
 
@@ -96,8 +97,10 @@ def test_command_leads_to_the_same_config(viewer, dock, stack):
     viewer.add_image(stack, name="it's X")
     dock.set_config(SETTINGS)
     dock.findChild(object, "copy_command").click()
-    words = shlex.split(QGuiApplication.clipboard().text())
+    note, command = QGuiApplication.clipboard().text().split("\n")
+    assert note.startswith("# Save the layer “it's X”")
+    words = shlex.split(command)
     assert words[:3] == ["blind2grad", "denoise", "it's X.tif"]
     options = build_parser().parse_args(words[1:])
-    assert config_from(options) == SETTINGS
+    assert config_from(options) == leave_a_core(SETTINGS)
     assert options.axes == "ZYX"

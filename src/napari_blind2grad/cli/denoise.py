@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import argparse
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ..axes import Axes
 from ..config import Config
+from ..crop import Crop, crop_slices, crop_text
 from ..errors import OutputError
 from ..events import MAPS, Progress, Result, Started
 from ..io import ImageFile, check_place, check_target, read_image, whole_file, write_image
@@ -33,7 +36,7 @@ def run_denoise(args: argparse.Namespace) -> int:
     """
     config = config_from(args)
     with Interrupts() as interrupts:
-        image = read_image(args.input, args.axes)
+        image = _cropped(read_image(args.input, args.axes), args.crop or {})
         dtype = _file_dtype(args, config, image)
         target = args.output or default_target(image, dtype)
         # Types that the engine refuses are left to its own, better words.
@@ -52,6 +55,20 @@ def run_denoise(args: argparse.Namespace) -> int:
     if not args.quiet:
         say(summary(target, image, result, dtype))
     return _INTERRUPTED if interrupts.asked else 0
+
+
+def _cropped(image: ImageFile, crop: Crop) -> ImageFile:
+    """Return the part of `image` that shall be denoised."""
+    if not crop:
+        return image
+    axes = Axes(image.axes, image.shape)
+    region = crop_slices(crop, axes)
+    names = image.channel_names
+    if names and "C" in crop:
+        names = names[slice(*crop["C"])]
+    return replace(
+        image, data=image.data[region], channel_names=names, crop=crop_text(axes, region)
+    )
 
 
 def default_target(image: ImageFile, dtype: np.dtype[Any]) -> Path:
@@ -117,6 +134,7 @@ def _parameters(image: ImageFile, result: Result) -> dict[str, Any]:
         "version": result.version,
         "input": image.path.name,
         "axes": image.axes,
+        "crop": image.crop,
         "seed": result.seed,
         "device": result.device,
         "seconds": round(result.seconds, 3),

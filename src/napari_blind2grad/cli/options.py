@@ -10,7 +10,9 @@ from typing import Any
 
 from .. import __version__
 from ..config import PRESET_HELP, PRESETS, Config, Parameter, parameters
+from ..crop import parse_crop
 from ..errors import ConfigError, InputError
+from ..presets import load_preset
 
 _GROUPS = {
     "method": "method",
@@ -65,6 +67,8 @@ def config_from(args: argparse.Namespace) -> Config:
         given["dtype"] = "input" if args.dtype == "input" else "float32"
     if args.settings is not None:
         return Config.from_dict(read_settings(args.settings)).replace(**given)
+    if isinstance(args.preset, Path):
+        return load_preset(args.preset).replace(**given)
     return Config.preset(args.preset or "fast", **given)
 
 
@@ -144,9 +148,10 @@ def _add_denoise(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     start = parser.add_mutually_exclusive_group()
     start.add_argument(
         "--preset",
-        choices=tuple(PRESETS),
+        type=_preset,
+        metavar="NAME",
         help="; ".join(f"{name}: {PRESET_HELP[name].rstrip('.')}" for name in PRESETS)
-        + " (default: fast)",
+        + "; or a preset saved as a JSON file: its path, ending in .json (default: fast)",
     )
     start.add_argument(
         "--settings",
@@ -159,6 +164,13 @@ def _add_denoise(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         type=_axes,
         help="what the dimensions are, one letter of T, C, Z, Y, X and S (colour) for each, such as TZYX "
         "(default: what the file says)",
+    )
+    parser.add_argument(
+        "--crop",
+        type=_crop,
+        metavar="Z=A:B,Y=A:B,X=A:B",
+        help="denoise, and write, only this part: for each axis to cut, its first position and the one after "
+        "the last, counted from 0 (default: everything)",
     )
     parser.add_argument(
         "--dtype",
@@ -233,6 +245,23 @@ def _axes(text: str) -> str:
     except InputError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
     return letters
+
+
+def _preset(text: str) -> str | Path:
+    if text.lower().endswith(".json"):
+        return Path(text)
+    if text not in PRESETS:
+        raise argparse.ArgumentTypeError(
+            f"there is no preset {text!r} (choose {', '.join(PRESETS)}, or a path that ends in .json)"
+        )
+    return text
+
+
+def _crop(text: str) -> Mapping[str, tuple[int, int]]:
+    try:
+        return parse_crop(text)
+    except InputError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _dtype(text: str) -> str:

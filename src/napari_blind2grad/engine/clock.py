@@ -7,6 +7,8 @@ import time
 #: Seconds between light progress events, and at least between previews.
 PROGRESS_EVERY = 0.05
 PREVIEW_EVERY = 0.25
+#: Seconds between previews while someone keeps changing things.
+_SOONEST = 0.15
 #: Previews may take at most this share of the time.
 _PREVIEW_SHARE = 0.15
 
@@ -29,6 +31,7 @@ class Clock:
         self._held = 0.0
         self._progress = self._start
         self._preview = 0.0
+        self._made = 0.0
 
     @property
     def seconds(self) -> float:
@@ -62,7 +65,11 @@ class Clock:
         """Whether it is time for a preview."""
         return time.perf_counter() >= self._preview
 
+    def preview_soon(self) -> None:
+        """Let the next preview come as soon as it may: someone has changed something."""
+        self._preview = min(self._preview, self._made + _SOONEST)
+
     def preview_made(self, began: float) -> None:
         """Put off the next preview; `began` is :func:`time.perf_counter` before this one."""
-        now = time.perf_counter()
+        self._made = now = time.perf_counter()
         self._preview = now + max(PREVIEW_EVERY, (now - began) / _PREVIEW_SHARE)

@@ -9,6 +9,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from ..config import Config
 from .gradient import edge_strength
 from .masks import dual_mask_labels, exact_blind
 from .training import Training
@@ -22,6 +23,12 @@ class PlaneMaps:
     gradient: npt.NDArray[np.float32]
     gradient_deviation: npt.NDArray[np.float32]
     standout_gate: npt.NDArray[np.uint8]
+
+
+def shown_blind(scores: Tensor, detail: Tensor, config: Config) -> Tensor:
+    """Return the hidden pixels that are shown for a plane with a `detail` map: bool, shape (Y, X)."""
+    rho = config.rho if config.mask == "dual" else 0.0
+    return exact_blind(scores, detail, config.mask_rate, rho)
 
 
 def shown_keep(training: Training, plane: int, detail: Tensor, turn: int) -> tuple[Tensor, Tensor]:
@@ -40,8 +47,7 @@ def shown_keep(training: Training, plane: int, detail: Tensor, turn: int) -> tup
     y, x = planes.height, planes.width
     scores = training.predictor.scores(plane, turn)[0, :y, :x]
     inside = detail[0, 0, :y, :x]
-    rho = config.rho if config.mask == "dual" else 0.0
-    blind = exact_blind(scores, inside, config.mask_rate, rho)
+    blind = shown_blind(scores, inside, config)
     keep = torch.zeros_like(planes.valid[:1], dtype=torch.float32)
     keep[0, 0, :y, :x] = (~blind).float()
     return keep, dual_mask_labels(blind, inside)

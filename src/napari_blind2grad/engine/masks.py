@@ -6,11 +6,14 @@ A mask Ω is 1 where the network sees a pixel and 0 at a blind spot. Functions h
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+
+if TYPE_CHECKING:
+    from .noise import NoiseCurve
 
 #: No pixel class is hidden more often than this share between the mask rate and 1.
 _CAP = 0.5
@@ -46,6 +49,35 @@ def detail_distance(
         return energy.sum(1, keepdim=True).sqrt()
     excess = (energy - variance).sum(1, keepdim=True)  # (B, 1, Y, X)
     return blur(excess, sigma=1.5, radius=3).clamp_min(0.0).sqrt()
+
+
+def detail_strength(
+    noisy: Tensor,
+    valid: Tensor,
+    medium: Tensor,
+    noise: NoiseCurve,
+    kind: Literal["noise-aware", "literal"] | str,
+) -> Tensor:
+    """Return what ε_g is compared with: :func:`detail_distance` with the noise of the image itself.
+
+    Parameters
+    ----------
+    noisy, medium
+        ``y`` and ``x_m``, shape (B, S, Y, X).
+    valid
+        Booleans, shape (B, 1, Y, X): elsewhere the distance counts as 0.
+    noise
+        How strong the noise is at each brightness.
+    kind
+        As in :func:`detail_distance`.
+
+    Returns
+    -------
+    Tensor
+        Shape (B, 1, Y, X).
+    """
+    shown = torch.where(valid, noisy, medium)
+    return detail_distance(shown, medium, noise.variance(medium), kind)
 
 
 def blur(image: Tensor, sigma: float, radius: int) -> Tensor:

@@ -34,6 +34,16 @@ def orient_back(image: Tensor, turn: int) -> Tensor:
     return image.transpose(-1, -2) if turn & 4 else image
 
 
+def mask_scores(planes: Planes, seed: int, plane: int, turn: int, samples: int = 1) -> Tensor:
+    """Return uniform numbers for the mask of pass `turn` of one plane: shape (samples, H, W)."""
+    _, _, h, w = planes.noisy.shape
+    device = planes.noisy.device
+    rows, columns = torch.arange(h, device=device), torch.arange(w, device=device)
+    return torch.stack(
+        [coordinate_noise(seed, plane, turn * 4 + s, rows, columns) for s in range(samples)]
+    )
+
+
 @dataclass
 class Predictor:
     """Runs a network over whole planes.
@@ -54,20 +64,9 @@ class Predictor:
     dtype: torch.dtype
     seed: int
 
-    def _rows_columns(self) -> tuple[Tensor, Tensor]:
-        _, _, h, w = self.planes.noisy.shape
-        device = self.planes.noisy.device
-        return torch.arange(h, device=device), torch.arange(w, device=device)
-
     def scores(self, plane: int, turn: int, samples: int = 1) -> Tensor:
         """Return uniform numbers for the mask of pass `turn`: shape (samples, H, W)."""
-        rows, columns = self._rows_columns()
-        return torch.stack(
-            [
-                coordinate_noise(self.seed, plane, turn * 4 + s, rows, columns)
-                for s in range(samples)
-            ]
-        )
+        return mask_scores(self.planes, self.seed, plane, turn, samples)
 
     def draw_keep(self, plane: int, turn: int, detail: Tensor) -> Tensor:
         """Return the keep-mask Ω of one stochastic pass: floats, shape (1, S, H, W)."""

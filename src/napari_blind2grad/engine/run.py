@@ -23,10 +23,14 @@ from .noise import channel_sigma
 from .output import Output
 from .refine import refine
 from .stack import Stack, check, load
-from .training import Training
+from .training import Training, seed_of
+from .warm import LATE, Warm, Weights, weights_of
 
 Focus = Callable[[], Mapping[str, int]]
 Events = Generator[Event, Config | None, None]
+
+#: A pass over all planes is soon done if it takes no longer than about this many training steps.
+_MOMENT = 10.0
 
 #: Settings that may change while a run goes on.
 LIVE = tuple(p.name for p in parameters() if p.live)
@@ -39,6 +43,7 @@ def denoise_iter(
     *,
     should_stop: Callable[[], bool] | None = None,
     focus: Focus | None = None,
+    warm: Warm | None = None,
 ) -> Generator[Event, Config | None, None]:
     """Train on `image`, denoise it, and tell what goes on meanwhile.
 
@@ -52,6 +57,10 @@ def denoise_iter(
         has not made a single step leaves its planes as they were.
     focus
         Polled before each preview: the position along T, C and Z of the plane that someone looks at.
+    warm
+        :attr:`Result.state <napari_blind2grad.events.Result.state>` of an earlier run, on this image or
+        another part of it: its networks are trained on, from a late point of the learning rate's
+        schedule, so that a few iterations do. A network of another form starts anew, and a note says so.
 
     Yields
     ------
@@ -59,8 +68,8 @@ def denoise_iter(
         One :class:`~napari_blind2grad.events.Started`, then
         :class:`~napari_blind2grad.events.Progress` and :class:`~napari_blind2grad.events.Preview` as
         they come, and one :class:`~napari_blind2grad.events.Result` at the end. ``send(config)`` in
-        answer to any of them changes the live parameters from the next step on; other changes in it
-        are ignored.
+        answer to any of them changes the live parameters from the next step on, and a preview follows
+        soon; other changes in it are ignored.
 
     Raises
     ------
@@ -72,7 +81,7 @@ def denoise_iter(
     config = config or Config()
     with translated(), devices.threads(config.threads):
         stack = check(image, axes)
-        run = _Run(stack, config, should_stop or (lambda: False), focus or dict)
+        run = _Run(stack, config, should_stop or (lambda: False), focus or dict, warm)
         yield from run.events()
 
 
@@ -80,12 +89,22 @@ class _Run:
     """State of one run; :meth:`events` reads top to bottom."""
 
     def __init__(
-        self, stack: Stack, config: Config, should_stop: Callable[[], bool], focus: Focus
+        self,
+        stack: Stack,
+        config: Config,
+        should_stop: Callable[[], bool],
+        focus: Focus,
+        warm: Warm | None,
     ) -> None:
         self.stack = stack
         self.config = config
         self.should_stop = should_stop
         self.focus = focus
+        self.warm = warm
+        self.continued = False
+        self.notes = list(stack.notes)
+        self.refresh_due = False
+        self.trained: list[Weights | None] = []
         self.device = devices.choose_device(config.device)
         self.dtype = devices.choose_dtype(config.precision, self.device)
         self.output = Output(stack, config)
@@ -109,6 +128,7 @@ class _Run:
                 self.group = group
                 self.training = self._begin(group)
             yield from self._train()
+            self.trained.append(weights_of(self.training.network) if self._learnt() else None)
             if self.step:
                 yield from self._predict()
             self.steps_before += self.step
@@ -120,18 +140,29 @@ class _Run:
         planes = load(
             self.stack, self.groups[group], self.config, self.device, multiple(self.config)
         )
-        # Networks of a run start from seeds of their own.
-        return Training(planes, self.config, self.dtype, self.config.seed + 1_000_003 * group)
+        training = Training(planes, self.config, self.dtype, seed_of(self.config, group))
+        if self.warm is not None:
+            self.continued = self.warm.into(group, training.network)
+            if not self.continued:
+                self.notes.append("No trained network of this form was at hand: it starts anew.")
+        return training
+
+    def _learnt(self) -> bool:
+        return self.step > 0 or self.continued
 
     def _train(self) -> Events:
         """Train one network in cycles (Algorithm 1)."""
         self.step, self.cycle = 0, 1
+        if self.continued:
+            yield from self._refresh()
         while self.step < self.config.iterations and not self._stop():
             cycle = 1 + self.step * self.config.cycles // self.config.iterations
             if cycle > self.cycle:
                 self.cycle = cycle
                 yield from self._refresh()
-            self.training.step(self.step / self.config.iterations)
+            elif self.refresh_due:
+                yield from self._refresh()
+            self.training.step(self._schedule())
             self.step += 1
             self.clock.done += self.training.work
             if self.clock.preview_due():
@@ -143,8 +174,14 @@ class _Run:
                 yield from self._tell(self._progress("train", fetch=fetch))
         yield from self._tell(self._progress("train", fetch=True))
 
+    def _schedule(self) -> float:
+        """Return the share of the learning rate's schedule that is done."""
+        done = self.step / self.config.iterations
+        return LATE + (1.0 - LATE) * done if self.continued else done
+
     def _refresh(self) -> Events:
         """Denoise all planes once: the medium clean image ``x_m`` of the next cycle (eq. 3.10)."""
+        self.refresh_due = False
         medium = torch.empty_like(self.training.planes.noisy)
         for plane in range(len(medium)):
             if self._stop():
@@ -213,8 +250,21 @@ class _Run:
         self.clock.hold(time.perf_counter() - told)
         if answer is not None:
             live = {name: getattr(answer, name) for name in LIVE}
-            self.config = self.config.replace(**live)
-            self.training.steer(self.config)
+            before, self.config = self.config, self.config.replace(**live)
+            if self.config != before:
+                self.training.steer(self.config)
+                self.clock.preview_soon()
+                self._hasten(before)
+
+    def _hasten(self, before: Config) -> None:
+        """Let new thresholds act in the first cycle already, where that takes but a moment.
+
+        Before its end there is no ``x_m`` that they could be compared with.
+        """
+        moved = (before.eps_g, before.eps_s) != (self.config.eps_g, self.config.eps_s)
+        pixels = self.training.planes.noisy[:, 0].numel()
+        if moved and self.training.medium is None and pixels <= _MOMENT * self.training.work:
+            self.refresh_due = self.step > 0
 
     # -------------------------------------------------------------- what is told
 
@@ -232,7 +282,7 @@ class _Run:
             scale=tuple(m.scale for m in self.stack.maps),
             noise=tuple(channel_sigma(self.stack, c) for c in channels),
             parameters=sum(p.numel() for p in self.training.parameters),
-            notes=self.stack.notes,
+            notes=tuple(self.notes),
         )
 
     def _progress(self, phase: Literal["train", "predict"], *, fetch: bool) -> Progress:
@@ -304,7 +354,7 @@ class _Run:
         return self.output.preview(where, image, found, final=final, iteration=iteration)
 
     def _result(self, started: Started) -> Result:
-        notes = list(started.notes)
+        notes = list(self.notes)
         behind = self.group + (1 if self.step else 0)
         untouched = [c for group in self.groups[behind:] for c in group]
         if self.stopped and untouched:
@@ -325,4 +375,5 @@ class _Run:
             stopped=self.stopped,
             started=started,
             notes=tuple(notes),
+            state=Warm(tuple(self.trained)),
         )

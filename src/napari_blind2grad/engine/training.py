@@ -13,7 +13,7 @@ from ..errors import EngineError, InputError
 from .gradient import edge_strength
 from .inputs import assemble
 from .losses import blind2grad_loss
-from .masks import blind_probability, detail_distance, uniform_blind
+from .masks import blind_probability, detail_strength, uniform_blind
 from .network import build, multiple
 from .noise import NoiseCurve, estimate
 from .optimizer import Muon
@@ -42,6 +42,11 @@ def learning_rate(config: Config, progress: float) -> float:
         return config.lr * (0.05 + 0.95 * progress / _WARM_UP)
     falling = min(1.0, (progress - _WARM_UP) / (1.0 - _WARM_UP))
     return config.lr * (0.001 + 0.999 * 0.5 * (1.0 + math.cos(math.pi * falling)))
+
+
+def seed_of(config: Config, group: int) -> int:
+    """Return the seed of network number `group` of a run: each starts from one of its own."""
+    return config.seed + 1_000_003 * group
 
 
 class Training:
@@ -133,8 +138,8 @@ class Training:
     def details(self, plane: int, medium: Tensor) -> Tensor:
         """Return the detail map of one plane from `medium` (1, S, H, W): bool, shape (1, 1, H, W)."""
         one = slice(plane, plane + 1)
-        noisy = torch.where(self.planes.valid[one], self.planes.noisy[one], medium)
-        distance = detail_distance(noisy, medium, self.noise.variance(medium), self.config.detail)
+        planes, kind = self.planes, self.config.detail
+        distance = detail_strength(planes.noisy[one], planes.valid[one], medium, self.noise, kind)
         return distance >= self.config.eps_g / SCALE
 
     def edges(self, medium: Tensor) -> Tensor:

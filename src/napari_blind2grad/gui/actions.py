@@ -5,6 +5,8 @@ from __future__ import annotations
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QGridLayout, QPushButton, QWidget
 
+from .shortcuts import with_keys
+
 
 class ActionBar(QWidget):
     """What to do with the settings and the result.
@@ -44,11 +46,12 @@ class ActionBar(QWidget):
     def enable(self, *, apply: bool, save: bool) -> None:
         """Enable what makes sense now, and say in tool tips why the rest does not."""
         self._apply.setEnabled(apply)
-        self._apply.setToolTip(
-            "Run the present settings on the whole image."
+        tip = (
+            "Run the present settings on the whole image, from the start."
             if apply
             else "After a run on a region: run the same settings on the whole image."
         )
+        self._apply.setToolTip(with_keys("apply", tip))
         self._save.setEnabled(save)
         self._save.setToolTip(
             "Write the denoised image with its axes, pixel sizes, units and type."

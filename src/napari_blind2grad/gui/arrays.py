@@ -41,6 +41,18 @@ class LiveArrays:
         self.standout_gate = np.zeros(shape, np.uint8)
         self.residual: np.ndarray | None = None
 
+    @property
+    def image(self) -> np.ndarray:
+        """The input, cut to the region."""
+        return self._image
+
+    def adopt(self, before: LiveArrays) -> None:
+        """Start from what another run has shown, if it was of the same pixels."""
+        same = before.map_axes == self.map_axes and before.denoised.dtype == self.denoised.dtype
+        if same and np.array_equal(before.image, self._image):
+            for name in ("denoised", *MAPS):
+                getattr(self, name)[...] = getattr(before, name)
+
     def write(self, preview: Preview) -> None:
         """Copy one plane into the arrays."""
         plane = self._axes.plane_slices(preview.index)
@@ -63,6 +75,9 @@ class LiveArrays:
         self.denoised = result.image
         for name in MAPS:
             setattr(self, name, getattr(result, name))
+        # These may be drawn over when thresholds are moved; the Result's stay as they are.
+        self.dual_mask = self.dual_mask.copy()
+        self.standout_gate = self.standout_gate.copy()
         if self.residual is not None:
             self.residual = residual(self._image, self.denoised, self._axes)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import weakref
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,18 +15,20 @@ from superqt.utils import create_worker
 
 from ..axes import Axes
 from ..config import Config
+from ..crop import crop_text
 from ..errors import Blind2GradError
 from ..events import Preview, Progress, Result, Started
 from . import preload, words
 from .actions import ActionBar
-from .adapter import finest, take_snapshot
+from .adapter import Snapshot, finest, take_snapshot
 from .choice import LayerChoice
 from .cleanup import Leash
+from .compare import Compare
 from .focus import looked_at
 from .form import ParameterForm
 from .inputs import InputBox
 from .legend import MaskLegend
-from .live import LiveLayers, grid, is_live
+from .live import METADATA, LiveLayers, grid, is_live
 from .pane import Pane
 from .panel import RunPanel, State
 from .plots import LossPlot
@@ -33,8 +36,12 @@ from .preferences import read_preferences
 from .regions import region_slices
 from .run import Run
 from .saving import Saver, ask_where
-from .snippets import command_text, python_text
+from .shortcuts import add_shortcuts
+from .snippets import Recipe, command_text, python_text, recipe
+from .swipe import Swipe
 from .theme import palette
+from .thresholds import Thresholds
+from .tuning import Tuner, short
 
 if TYPE_CHECKING:
     import napari.viewer
@@ -78,6 +85,7 @@ class Blind2GradWidget(Pane):
         preferences = read_preferences()
         self.form.set_config(preferences.config)
         self.choice.set_keys(preferences.shown)
+        self.shortcuts = add_shortcuts(self)
         self._connect()
         self._on_theme()
         self._on_input()
@@ -98,24 +106,27 @@ class Blind2GradWidget(Pane):
         """Whether a run goes on."""
         return self._run is not None
 
-    def run(self) -> None:
-        """Start a run; what stands in its way is said in the status line."""
+    def run(self, *, warm: Any = None) -> None:
+        """Start a run; what stands in its way is said in the status line.
+
+        Parameters
+        ----------
+        warm
+            Trained networks to go on from for a moment; None starts anew.
+        """
         if self._run is not None:
             return
+        self.compare.cancel()  # two trainings at once would starve one another
         try:
-            layer, axes = self.input.checked()
-            parsed = Axes(axes, tuple(finest(layer).shape))
-            plane = looked_at(self.viewer, layer, parsed, {})
-            region = region_slices(self.input.region_key(), self.viewer, layer, parsed, plane)
-            snapshot = take_snapshot(layer, axes, region)
-            config = self.form.config()
+            layer, snapshot = self.present()
+            config = self.form.config() if warm is None else short(self.form.config())
         except Blind2GradError as error:
             self.panel.clear_progress()
             self._tell_failure(str(error))
             return
         live = self._live.setdefault(layer, LiveLayers(self.viewer, layer))
         live.want(self.choice.keys())
-        run = Run(self.viewer, layer, live, snapshot, config, self)
+        run = Run(self.viewer, layer, live, snapshot, config, self, warm)
         self._run = run
         self._leash.hold(run.worker)
         run.worker.want_residual = "residual" in live.wanted
@@ -123,6 +134,7 @@ class Blind2GradWidget(Pane):
         run.progressed.connect(self._on_progress)
         run.previewed.connect(self._on_preview)
         run.finished.connect(self._on_finished)
+        run.finished.connect(lambda result: self.tuner.keep(layer, result.state))
         run.failed.connect(self._tell_failure)
         run.over.connect(self._on_over)
         run.ended.connect(run.deleteLater)
@@ -134,6 +146,18 @@ class Blind2GradWidget(Pane):
         self._set_state(State.RUNNING)
         self.panel.show_status("Getting ready: loading PyTorch and reading the image…")
         run.start()
+
+    def present(self) -> tuple[Image, Snapshot]:
+        """Return the chosen layer and its chosen region.
+
+        Raises
+        ------
+        Blind2GradError
+            If there is none that can be denoised.
+        """
+        layer, axes = self.input.checked()
+        parsed = Axes(axes, tuple(finest(layer).shape))
+        return layer, take_snapshot(layer, axes, self._region(layer, parsed))
 
     def pause(self) -> None:
         """Hold the run, or go on with it."""
@@ -161,7 +185,8 @@ class Blind2GradWidget(Pane):
             self._run.cancel(reason)
 
     def on_dock_closed(self) -> None:
-        """End the run; nobody is looking any more."""
+        """End what goes on; nobody is looking any more."""
+        self.compare.cancel()
         self.cancel()
 
     def apply_to_stack(self) -> None:
@@ -179,38 +204,54 @@ class Blind2GradWidget(Pane):
         self.saver.save(Path(path), layer, self.input.layer(), self.input.axes.text())
 
     def python(self) -> str:
-        """Return Python that does what a run on the whole image would do."""
-        return python_text(self.form.config(), **self._origin())
+        """Return Python that repeats the run that is shown, or that does what Run would do now."""
+        return python_text(self._recipe())
 
     def command(self) -> str:
-        """Return the command line that does what a run on the whole image would do."""
-        return command_text(self.form.config(), **self._origin())
+        """Return the command line that repeats the run that is shown, or does what Run would do now."""
+        return command_text(self._recipe())
 
     # ----------------------------------------------------------------------------- layout
 
     def _build(self) -> None:
         content = self.content
+        # From top to bottom: Tab goes through them in the order in which they are made.
         self.input = InputBox(self.viewer, content)
         self.form = ParameterForm(content)
+        self.thresholds = Thresholds(self.viewer, self._scene, self.form.config, content)
         self.choice = LayerChoice(content)
+        self.swipe = Swipe(self.viewer, self._scene, content)
         self.panel = RunPanel(content)
+        self.tuner = Tuner(content)
         self.plot = LossPlot(content)
         self.noise = QLabel(content)
         self.noise.setObjectName("noise")
         self.noise.setWordWrap(True)
         self.legend = MaskLegend(content)
+        self.compare = Compare(
+            self.viewer,
+            self.present,
+            self.form.config,
+            self._leash.hold,
+            lambda: self.running,
+            content,
+        )
         self.action_bar = ActionBar(content)
         self.fill(
             (
                 self.input,
                 self.form,
+                self.thresholds,
                 None,
                 self.choice,
+                self.swipe,
                 None,
                 self.panel,
+                self.tuner,
                 self.plot,
                 self.noise,
                 self.legend,
+                self.compare,
                 None,
                 self.action_bar,
             )
@@ -219,20 +260,27 @@ class Blind2GradWidget(Pane):
     def _connect(self) -> None:
         self.input.changed.connect(self._on_input)
         self.form.changed.connect(self._on_config)
+        self.form.told.connect(self.panel.show_status)
+        self.form.failed.connect(self._tell_failure)
+        self.thresholds.moved.connect(self.form.set_value)
+        self.thresholds.measured.connect(lambda scale: self.form.set_scale(scale, exact=True))
+        self.thresholds.drawn.connect(self.legend.show_mask)
+        self.swipe.failed.connect(self._tell_failure)
+        self.compare.chosen.connect(self.form.apply)
+        self.compare.failed.connect(self._tell_failure)
         self.choice.changed.connect(self._on_choice)
         self.choice.side_by_side.connect(self._on_side_by_side)
         self.panel.run_clicked.connect(self.run)
+        self.tuner.due.connect(self._on_tune)
         self.panel.pause_clicked.connect(self.pause)
         self.panel.stop_clicked.connect(self.stop)
         self.action_bar.apply_clicked.connect(self.apply_to_stack)
         self.action_bar.save_clicked.connect(self._on_save)
         self.saver.saved.connect(lambda path: self.panel.show_status(f"Saved {path}."))
         self.saver.failed.connect(self._tell_failure)
-        self.action_bar.copy_python_clicked.connect(
-            lambda: self._copy(self.python(), "Python code")
-        )
+        self.action_bar.copy_python_clicked.connect(lambda: self._copy(python_text, "Python code"))
         self.action_bar.copy_command_clicked.connect(
-            lambda: self._copy(self.command(), "command line")
+            lambda: self._copy(command_text, "command line")
         )
         layers = self.viewer.layers.events
         for layer in self.viewer.layers:
@@ -243,6 +291,7 @@ class Blind2GradWidget(Pane):
             (layers.reordered, self._on_layers),
             (self.viewer.layers.selection.events.active, self._on_active),
             (self.viewer.events.theme, self._on_theme),
+            (self.viewer.dims.events.point, self._on_plane),
         ):
             self._leash.connect(emitter, slot)
         # Not a method of ours: when Qt deletes this widget, only the leash is still whole.
@@ -267,14 +316,39 @@ class Blind2GradWidget(Pane):
         layer = live.layer("denoised") if live is not None else None
         return layer if isinstance(layer, Image) else None
 
-    def _origin(self) -> dict[str, Any]:
-        layer = self.input.layer()
-        name, path = ("image", None) if layer is None else (layer.name, layer.source.path)
-        return {"name": name, "path": path, "axes": self.input.axes.text() or "YX"}
+    def _recipe(self) -> Recipe:
+        layer, axes, crop = self.input.layer(), self.input.axes.text(), ""
+        if layer is not None:
+            _, axes = self.input.checked()
+            parsed = Axes(axes, tuple(finest(layer).shape))
+            crop = crop_text(parsed, self._region(layer, parsed))
+        shown = self._denoised()
+        record = shown.metadata[METADATA] if shown is not None else None
+        return recipe(self.form.config(), layer, axes, crop, record)
 
-    def _copy(self, text: str, what: str) -> None:
-        QGuiApplication.clipboard().setText(text)
-        self.panel.show_status(f"Copied the {what}.")
+    def _scene(self) -> tuple[Image, LiveLayers, Snapshot]:
+        """Return the input, its live layers and what they show, or what a run would be on."""
+        if self._run is not None:
+            return self._run.source, self._run.live, self._run.snapshot
+        layer, snapshot = self.present()
+        live = self._live.setdefault(layer, LiveLayers(self.viewer, layer))
+        shown = live.snapshot
+        if shown is not None and shown.data is snapshot.data and live.layer("denoised") is not None:
+            snapshot = shown
+        return layer, live, snapshot
+
+    def _region(self, layer: Image, axes: Axes) -> tuple[slice, ...]:
+        plane = looked_at(self.viewer, layer, axes, {})
+        return region_slices(self.input.region_key(), self.viewer, layer, axes, plane)
+
+    def _copy(self, text: Callable[[Recipe], str], what: str) -> None:
+        try:
+            run = self._recipe()
+        except Blind2GradError as error:
+            self._tell_failure(str(error))
+            return
+        QGuiApplication.clipboard().setText(text(run))
+        self.panel.show_status("\n".join([f"Copied the {what}.", *run.notes]))
 
     def _tell_failure(self, text: str) -> None:
         self.panel.show_status(text, error=True)
@@ -302,10 +376,23 @@ class Blind2GradWidget(Pane):
         limits = layer.contrast_limits if layer is not None and not layer.rgb else None
         self.form.set_scale([limits[1] - limits[0]] if limits else [])
         self._set_state(State.IDLE)
+        self.tuner.changed(layer, running=False)
+        self.thresholds.update_masks()
 
     def _on_config(self, config: Config) -> None:
         if self._run is not None:
-            self._run.send(config)
+            self._run.send(short(config) if self._run.warm else config)
+        self.tuner.changed(self.input.layer(), running=self.running)
+
+        self.thresholds.update_masks()
+
+    def _on_tune(self) -> None:
+        self.run(warm=self.tuner.state(self.input.layer()))
+
+    def _on_plane(self) -> None:
+        self.thresholds.update_masks()
+        if self.input.region_key() == "plane":
+            self.tuner.changed(self.input.layer(), running=self.running)
 
     def _on_choice(self, keys: set[str]) -> None:
         source = self._run.source if self._run is not None else self.input.layer()
@@ -357,6 +444,7 @@ class Blind2GradWidget(Pane):
             name = self._run.snapshot.name
             self.cancel(f"“{name}” was removed, so the run ended. Layers made so far are kept.")
         self.input.update_layers()
+        self.swipe.on_removed(event.value)
 
     def _on_input_replaced(self) -> None:
         if self._run is not None and finest(self._run.source) is not self._run.snapshot.data:
@@ -374,6 +462,7 @@ class Blind2GradWidget(Pane):
         colours = palette(self.viewer)
         self.panel.set_palette(colours)
         self.plot.set_palette(colours)
+        self.thresholds.set_palette(colours)
 
     # --------------------------------------------------------------------- what the run tells
 
@@ -382,6 +471,7 @@ class Blind2GradWidget(Pane):
         self.noise.setText(words.noise(event))
         self._machine = words.machine(event)
         self.panel.show_status(f"Training on {self._machine}…")
+        self.swipe.update_layer()
         self.started.emit(event)
 
     def _on_progress(self, event: Progress) -> None:
@@ -394,10 +484,12 @@ class Blind2GradWidget(Pane):
         mask = event.maps.get("dual_mask")
         if mask is not None:
             self.legend.show_mask(mask)
+            self.thresholds.update_histograms()
         self.previewed.emit(event)
 
     def _on_finished(self, result: Result) -> None:
         self.plot.draw()
+        self.thresholds.update_histograms()
         self.panel.progress.setValue(1000)
         self.panel.progress.setFormat("done")
         self.panel.show_status(words.done(result))

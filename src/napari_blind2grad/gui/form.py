@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from qtpy.QtCore import Qt, Signal
@@ -18,7 +19,9 @@ from qtpy.QtWidgets import (
 from superqt import QCollapsible
 
 from ..config import PRESET_HELP, PRESETS, Config, parameters
+from ..presets import find_presets
 from .fields import Field, RowLabel, guard_wheel, shrinkable
+from .presets import PresetMenu
 
 #: The sections under Advanced, by parameter group.
 _SECTIONS: Mapping[str, str] = {
@@ -41,10 +44,12 @@ class ParameterForm(QWidget):
     """
 
     changed = Signal(object)  # Config, after every change by the user
+    told = Signal(str)  # what was done with a preset
+    failed = Signal(str)  # why it could not be, in words
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._base = "fast"
+        self._start = Config()  # what the preset on show stands for
         self._locked = False
         self._scale: tuple[float, ...] = ()
         self._scale_exact = False
@@ -78,17 +83,35 @@ class ParameterForm(QWidget):
             If a text is not acceptable; numbers and choices cannot leave their bounds.
         """
         values: dict[str, Any] = {name: field.value() for name, field in self._fields.items()}
-        return Config(base=self._base, **values)
+        return Config(base=self._start.base, **values)
 
     def set_config(self, config: Config) -> None:
         """Show `config` without telling of a change."""
-        self._base = config.base
-        for name, field in self._fields.items():
-            field.set_value(getattr(config, name))
+        self._show(config, Config.preset(config.base), config.base)
+
+    def update_presets(self) -> None:
+        """Offer the presets that are there now, the user's own after the built-in ones."""
         blocked = self.preset.blockSignals(True)
-        self.preset.setCurrentIndex(self.preset.findData(config.base))
+        chosen = self.preset.currentData()
+        self.preset.clear()
+        for name in PRESETS:
+            self._offer(name.capitalize(), name, PRESET_HELP[name])
+        for name, path in find_presets().items():
+            self._offer(name, str(path), f"Your own preset, in {path}")
+        self._at = max(0, self.preset.findData(chosen))
+        self.preset.setCurrentIndex(self._at)
         self.preset.blockSignals(blocked)
-        self._mark()
+
+    def set_value(self, name: str, value: Any) -> None:
+        """Change one parameter as the user would: the change is told."""
+        widget: Any = self._fields[name].widget
+        widget.setValue(value)
+
+    def apply(self, changes: Mapping[str, Any]) -> None:
+        """Change several parameters at once, and tell of it."""
+        config = self.config().replace(**changes)
+        self._show(config, self._start, self.preset.currentData())
+        self._tell()
 
     def set_locked(self, locked: bool) -> None:
         """Lock all that cannot change while a run goes on."""
@@ -131,11 +154,7 @@ class ParameterForm(QWidget):
         self.preset = QComboBox(row)
         self.preset.setObjectName("preset")
         self.preset.setAccessibleName("Preset")
-        for name in PRESETS:
-            self.preset.addItem(name.capitalize(), name)
-            self.preset.setItemData(
-                self.preset.count() - 1, PRESET_HELP[name], Qt.ItemDataRole.ToolTipRole
-            )
+        self.update_presets()
         self.preset.currentIndexChanged.connect(self._on_preset)
         guard_wheel(self.preset)
         shrinkable(self.preset)
@@ -143,10 +162,20 @@ class ParameterForm(QWidget):
         self.reset.setText("↺")
         self.reset.setAccessibleName("Reset to the preset")
         self.reset.setObjectName("reset")
-        self.reset.clicked.connect(self._on_preset)
+        self.reset.clicked.connect(self._on_reset)
+        self.menu = PresetMenu(self.config, row)
+        self.menu.reset_chosen.connect(self._on_reset)
+        self.menu.saved.connect(self._on_saved)
+        self.menu.loaded.connect(self._on_loaded)
+        self.menu.failed.connect(self.failed)
+        self.preset.setMinimumContentsLength(4)
         field = QHBoxLayout()
+        field.setSpacing(2)
+        for button in (self.reset, self.menu):
+            button.setFixedWidth(24)
         field.addWidget(self.preset, 1)
         field.addWidget(self.reset)
+        field.addWidget(self.menu)
         layout.addRow(RowLabel("Preset", row), field)
         self._preset_help = QLabel(row)
         self._preset_help.setObjectName("preset_help")
@@ -183,9 +212,50 @@ class ParameterForm(QWidget):
 
     # ----------------------------------------------------------------------------- slots
 
+    def _show(self, config: Config, start: Config, preset: str) -> None:
+        """Show `config` under `preset`, which stands for the settings `start`."""
+        self._start = start
+        for name, field in self._fields.items():
+            field.set_value(getattr(config, name))
+        blocked = self.preset.blockSignals(True)
+        self._at = self.preset.findData(preset)
+        self.preset.setCurrentIndex(self._at)
+        self.preset.blockSignals(blocked)
+        self._mark()
+
+    def _offer(self, text: str, preset: str, tip: str) -> None:
+        self.preset.addItem(text, preset)
+        self.preset.setItemData(self.preset.count() - 1, tip, Qt.ItemDataRole.ToolTipRole)
+
     def _on_preset(self) -> None:
-        self.set_config(Config.preset(self.preset.currentData()))
+        chosen = self.preset.currentData()
+        if chosen not in PRESETS:
+            self.preset.blockSignals(True)
+            self.preset.setCurrentIndex(self._at)  # until it has been read
+            self.preset.blockSignals(False)
+            self.menu.load(Path(chosen))
+            return
+        self.set_config(Config.preset(chosen))
         self._tell()
+
+    def _on_reset(self) -> None:
+        self._show(self._start, self._start, self.preset.currentData())
+        self._tell()
+
+    def _on_saved(self, path: Path, config: Config) -> None:
+        self.update_presets()
+        self._show(config, config, str(path))
+        self.told.emit(f"Saved the preset {path}.")
+
+    def _on_loaded(self, path: Path, config: Config) -> None:
+        self.update_presets()
+        if (
+            self.preset.findData(str(path)) < 0
+        ):  # from elsewhere: offered until the list is made anew
+            self._offer(path.stem, str(path), f"A preset in {path}")
+        self._show(config, config, str(path))
+        self._tell()
+        self.told.emit(f"Loaded the preset “{path.stem}”.")
 
     def _on_edit(self) -> None:
         self._mark()
@@ -197,11 +267,16 @@ class ParameterForm(QWidget):
 
     def _mark(self) -> None:
         """Say whether the settings still are the preset's."""
-        changed = sorted(self.config().changes())
+        now, start = self.config().to_dict(), self._start.to_dict()
+        changed = sorted(name for name in now if now[name] != start[name])
         note = f" Changed: {', '.join(changed)}." if changed else ""
-        self._preset_help.setText(PRESET_HELP[self._base] + note)
-        self.reset.setEnabled(bool(changed) and not self._locked)
-        self.reset.setToolTip(f"Back to the {self._base} preset's own settings.")
+        own = self.preset.currentData() not in PRESETS
+        about = "Your own preset." if own else PRESET_HELP[self._start.base]
+        self._preset_help.setText(about + note)
+        for reset in (self.reset, self.menu.reset_action):
+            reset.setEnabled(bool(changed) and not self._locked)
+        self.menu.load_action.setEnabled(not self._locked)
+        self.reset.setToolTip(f"Back to the settings of the preset “{self.preset.currentText()}”.")
 
 
 def _short(value: float) -> str:

@@ -100,6 +100,16 @@ class LiveLayers:
             and layer.ndim == len(snapshot.scale)
         }
 
+    @property
+    def arrays(self) -> LiveArrays | None:
+        """What the layers show, if there was a run."""
+        return self._arrays
+
+    @property
+    def snapshot(self) -> Snapshot | None:
+        """What that run was on."""
+        return self._snapshot
+
     def want(self, keys: set[str]) -> None:
         """Choose which layers there are. Those that went out of favour are removed at once."""
         for key in self.wanted - keys:

@@ -11,14 +11,15 @@ from napari.utils.notifications import notification_manager
 from qtpy.QtCore import QObject, QTimer, Signal, Slot
 from qtpy.QtWidgets import QMainWindow, QWidget
 
-from .. import __version__
 from ..config import Config
 from ..errors import Blind2GradError
 from ..events import Event, Preview, Progress, Result, Started
 from .activity import ActivityBar
 from .adapter import Snapshot
+from .arrays import LiveArrays
 from .focus import looked_at
 from .live import LiveLayers
+from .record import record_of, unfinished
 from .worker import DenoiseWorker
 
 #: Time between updates of the window, in milliseconds. Events in between are merged.
@@ -39,6 +40,8 @@ class Run(QObject):
         Where things are shown, the input layer and its live layers.
     snapshot, config
         What to denoise, and how.
+    warm
+        Trained networks to go on from, or None.
     parent
         Qt parent, in napari's window.
     """
@@ -59,6 +62,7 @@ class Run(QObject):
         snapshot: Snapshot,
         config: Config,
         parent: QWidget,
+        warm: Any = None,
     ) -> None:
         super().__init__(parent)
         self._widget = parent
@@ -77,7 +81,8 @@ class Run(QObject):
         self._thread_gone = False
         self._bar: ActivityBar | None = None
         self._canvas: QWidget | None = None
-        self.worker = DenoiseWorker(snapshot, config)
+        before = live.arrays if type(live.arrays) is LiveArrays and warm is not None else None
+        self.worker = DenoiseWorker(snapshot, config, warm, before)
         self.worker.yielded.connect(self._on_event)
         self.worker.errored.connect(self._on_error)
         self.worker.finished.connect(self._on_worker_finished)
@@ -105,6 +110,11 @@ class Run(QObject):
     def plane(self) -> Mapping[str, int]:
         """The plane being looked at, by axis letter, in the coordinates of the region."""
         return self.worker.focus
+
+    @property
+    def warm(self) -> bool:
+        """Whether it goes on from a network that was trained before."""
+        return self.worker.warm is not None
 
     def look(self) -> None:
         """Tell the worker which plane is being looked at."""
@@ -154,7 +164,7 @@ class Run(QObject):
         else:
             self._result = event
             self._flush()
-            self.live.finish(_record(event))
+            self.live.finish(record_of(event, self.snapshot, self.worker.changes, warm=self.warm))
             self._timer.setInterval(_TURN)
 
     @Slot(object)
@@ -243,7 +253,7 @@ class Run(QObject):
             self._bar = None
         # Before the start, the layers are still those of the run before.
         if self._result is None and self._began:
-            self.live.finish({"config": self.config.to_dict(), "finished": False})
+            self.live.finish(unfinished(self.worker.config, self.snapshot, self.worker.changes))
         self.over.emit()
         if reason:
             self.failed.emit(reason)
@@ -255,19 +265,3 @@ def _canvas(widget: QWidget) -> QWidget | None:
     while window is not None and not isinstance(window, QMainWindow):
         window = window.parent()
     return window.centralWidget() if window is not None else None
-
-
-def _record(result: Result) -> dict[str, Any]:
-    """What the layers' metadata say about how they were made."""
-    return {
-        "version": result.version or __version__,
-        "config": result.config.to_dict(),
-        "axes": result.axes,
-        "seed": result.seed,
-        "device": result.device,
-        "seconds": result.seconds,
-        "iterations": result.iterations,
-        "stopped": result.stopped,
-        "finished": True,
-        "losses": {name: values.tolist() for name, values in result.losses.items()},
-    }

@@ -15,6 +15,7 @@ from superqt.utils import create_worker
 
 from ..errors import Blind2GradError
 from .live import METADATA
+from .record import description
 
 #: What the file dialogue offers.
 FILTER = "OME-TIFF (*.ome.tif);;TIFF, ImageJ hyperstack (*.tif)"
@@ -124,6 +125,7 @@ def save(
         axes=axes,
         scale=scale,
         units=units,
-        parameters=record.get("config", {}),
+        description=description(record),
+        parameters={name: value for name, value in record.items() if name != "losses"},
         source=source,
     )

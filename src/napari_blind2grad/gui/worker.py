@@ -16,9 +16,9 @@ import numpy as np
 from napari.qt.threading import WorkerBase, WorkerBaseSignals
 from qtpy.QtCore import Signal
 
-from ..config import Config
+from ..config import Config, parameters
 from ..errors import translated
-from ..events import Event, Preview, Result, Started
+from ..events import Event, Preview, Progress, Result, Started
 from . import preload
 from .adapter import Snapshot
 from .arrays import LiveArrays
@@ -33,7 +33,7 @@ def _give_way() -> None:
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
 
 
-def _leave_a_core(config: Config) -> Config:
+def leave_a_core(config: Config) -> Config:
     """Leave one core to the window, unless the user has asked for a number of threads.
 
     PyTorch's threads wait for one another after every operation. When the window's drawing takes a core
@@ -78,20 +78,35 @@ class DenoiseWorker(WorkerBase):
         The input.
     config
         Settings at the start.
+    warm
+        Trained networks to go on from, or None.
+    before
+        What the layers show so far; it stays until the first preview, if it is of the same region.
     """
 
     yielded: Any
 
-    def __init__(self, snapshot: Snapshot, config: Config) -> None:
+    def __init__(
+        self,
+        snapshot: Snapshot,
+        config: Config,
+        warm: Any = None,
+        before: LiveArrays | None = None,
+    ) -> None:
         super().__init__(SignalsClass=WorkerSignals)
         self.snapshot = snapshot
-        self.config = _leave_a_core(config)
+        self.config = leave_a_core(config)
+        self.warm = warm
+        self._before = before
         #: Where the user looks, by axis letter of the region; replaced as a whole, never mutated.
         self.focus: Mapping[str, int] = {}
         #: Whether the residual layer is wanted.
         self.want_residual = False
         #: Made when the run has started.
         self.arrays: LiveArrays | None = None
+        #: What changed on the way: the new values, and the ``iteration`` after which they took effect.
+        self.changes: list[dict[str, Any]] = []
+        self._iteration = 0
         self._changes: deque[Config] = deque(maxlen=1)  # only the newest counts
         self._stop = False
         self._begun_or_ending = threading.Event()
@@ -154,6 +169,7 @@ class DenoiseWorker(WorkerBase):
             self.config,
             should_stop=self._should_stop,
             focus=self._focus,
+            **({} if self.warm is None else {"warm": self.warm}),
         )
         with closing(events):
             change: Config | None = None  # a generator takes nothing before its first yield
@@ -168,6 +184,22 @@ class DenoiseWorker(WorkerBase):
                 self._begun_or_ending.wait()
                 self._running_or_ending.wait()
                 change = self._changes.popleft() if self._changes else None
+                self._note(event, change)
+
+    def _note(self, event: Event, change: Config | None) -> None:
+        """Write down which settings change now."""
+        if isinstance(event, Progress | Preview):
+            self._iteration = event.iteration
+        if change is None or isinstance(event, Result):
+            return
+        new = {
+            p.name: getattr(change, p.name)
+            for p in parameters()
+            if p.live and getattr(change, p.name) != getattr(self.config, p.name)
+        }
+        if new:
+            self.changes.append({"iteration": self._iteration, **new})
+            self.config = self.config.replace(**new)
 
     def _take(self, event: Event, image: np.ndarray) -> None:
         """Do the copying here that would hold up the GUI thread."""
@@ -175,6 +207,9 @@ class DenoiseWorker(WorkerBase):
             axes = type(self.snapshot.axes)(event.axes, image.shape)
             dtype = image.dtype if self.config.dtype == "input" else np.dtype(np.float32)
             self.arrays = LiveArrays(image, axes, dtype)
+            if self._before is not None:
+                self.arrays.adopt(self._before)
+                self._before = None
         elif self.arrays is not None:
             if self.want_residual:
                 self.arrays.make_residual()

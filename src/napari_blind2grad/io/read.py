@@ -63,6 +63,8 @@ class ImageFile:
         How this package made the file; empty for all other files.
     notes
         What the user should know about how the file was read.
+    crop
+        Which part of the file this is, by :mod:`~napari_blind2grad.crop`; empty for all of it.
     """
 
     data: Array
@@ -74,6 +76,7 @@ class ImageFile:
     path: Path
     parameters: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    crop: str = ""
 
     @property
     def dtype(self) -> np.dtype[Any]:

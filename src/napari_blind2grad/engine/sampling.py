@@ -10,7 +10,6 @@ from torch import Tensor
 from ..config import Config
 from .stack import Planes
 
-
 #: Most patches in a batch whose size is left to us.
 _MOST = 4
 

@@ -24,12 +24,14 @@ from .cleanup import Leash
 from .focus import looked_at
 from .form import ParameterForm
 from .inputs import InputBox
+from .judge import Judge
 from .legend import MaskLegend
 from .live import LiveLayers, grid, is_live
 from .pane import Pane
 from .panel import RunPanel, State
 from .plots import LossPlot
 from .preferences import read_preferences
+from .quality import QualityBox
 from .regions import region_slices
 from .run import Run
 from .saving import Saver, ask_where
@@ -125,6 +127,7 @@ class Blind2GradWidget(Pane):
         run.finished.connect(self._on_finished)
         run.failed.connect(self._tell_failure)
         run.over.connect(self._on_over)
+        run.finished.connect(lambda result: self.judge.judge(snapshot, result, run.plane))
         run.ended.connect(run.deleteLater)
         layer.events.data.connect(self._on_input_replaced)
         self.plot.clear()
@@ -199,6 +202,8 @@ class Blind2GradWidget(Pane):
         self.noise.setObjectName("noise")
         self.noise.setWordWrap(True)
         self.legend = MaskLegend(content)
+        self.quality = QualityBox(content)
+        self.judge = Judge(self.quality, self)
         self.action_bar = ActionBar(content)
         self.fill(
             (
@@ -211,6 +216,7 @@ class Blind2GradWidget(Pane):
                 self.plot,
                 self.noise,
                 self.legend,
+                self.quality,
                 None,
                 self.action_bar,
             )
@@ -301,7 +307,15 @@ class Blind2GradWidget(Pane):
         layer = self.input.layer()
         limits = layer.contrast_limits if layer is not None and not layer.rgb else None
         self.form.set_scale([limits[1] - limits[0]] if limits else [])
+        self._look_at_noise(None if complaint else layer)
         self._set_state(State.IDLE)
+
+    def _look_at_noise(self, layer: Image | None) -> None:
+        axes = self.input.axes.text()
+        plane = {}
+        if layer is not None:
+            plane = looked_at(self.viewer, layer, Axes(axes, tuple(finest(layer).shape)), {})
+        self.judge.look_at(layer, axes, plane)
 
     def _on_config(self, config: Config) -> None:
         if self._run is not None:
@@ -374,6 +388,7 @@ class Blind2GradWidget(Pane):
         colours = palette(self.viewer)
         self.panel.set_palette(colours)
         self.plot.set_palette(colours)
+        self.quality.set_palette(colours)
 
     # --------------------------------------------------------------------- what the run tells
 

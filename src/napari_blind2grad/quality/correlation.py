@@ -102,7 +102,9 @@ def input_correlation(sample: Sample) -> Correlation:
 def residual_correlation(sample: Sample) -> Correlation:
     """Return the correlation of the residual, noisy minus denoised: structure in it counts."""
     assert sample.denoised is not None
-    cut = blocks(sample.noisy - sample.denoised, _SIDE)[_unclipped(sample)]
+    residual = sample.noisy - sample.denoised
+    residual -= residual.mean((1, 2), keepdims=True)  # a shift of brightness is no structure
+    cut = blocks(residual, _SIDE)[_unclipped(sample)]
     return _plain(cut.astype(np.float64))
 
 

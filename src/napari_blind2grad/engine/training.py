@@ -24,6 +24,9 @@ from .standout import Standout, edge_gate
 
 #: The paper's thresholds are given on this scale.
 SCALE = 255.0
+#: Share of pixels that are never trained on, so that the loss on them is an honest one, and the size of
+#: plane below which every pixel is needed.
+_HELD_OUT, _PIXELS = 0.02, 1024
 _WARM_UP = 0.15
 _CLIP = 1.0
 #: Learning rate of Muon's weights against that of the others.
@@ -64,6 +67,9 @@ class Training:
         ``x_m``, the denoised planes of the last cycle, shape (P, S, H, W); None in the first cycle.
     detail, gate
         Detail map and T-standout gate η made from it, bool, shape (P, 1, H, W).
+    targets
+        Valid pixels that the loss may ask for, bool, shape (P, 1, H, W). The other valid ones are *held out*:
+        the network sees them like any other, but never learns to predict their values.
     noise
         The estimated noise.
     predictor
@@ -86,10 +92,17 @@ class Training:
         self.sampler = Sampler(planes, config, multiple(config), self.generator)
         self.noise: NoiseCurve = estimate(planes.noisy, planes.valid)
         self.predictor = Predictor(self.network, planes, config, dtype, seed)
+        self.targets = self._choose_targets()
         self.medium: Tensor | None = None
         self.detail = torch.zeros_like(planes.valid)
         self.gate = torch.zeros_like(planes.valid)
         self._pending: list[Tensor] = []
+
+    def _choose_targets(self) -> Tensor:
+        if self.planes.height * self.planes.width < _PIXELS:
+            return self.planes.valid
+        held = [self.predictor.scores(plane, -1) < _HELD_OUT for plane in range(len(self.planes))]
+        return self.planes.valid & ~torch.stack(held)
 
     def _make_optimizers(self, device: torch.device) -> list[torch.optim.Optimizer]:
         """Return the optimisers; the first one's gradients are clipped, and a second one is Muon."""
@@ -157,7 +170,7 @@ class Training:
         gate = patches.take(self.gate).float() if self.medium is not None else None  # (B, 1, h, w)
         blind, chance = self._draw_blind(noisy, patches.take(self.detail))  # (B, S, h, w)
         keep = (~blind & valid).float()
-        weight = (blind & valid).float()
+        weight = (blind & patches.take(self.targets)).float()
         if config.importance:
             weight = weight * (config.mask_rate / chance)
         standout = Standout(gate, config.dropout, self.generator)

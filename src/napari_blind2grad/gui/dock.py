@@ -406,6 +406,7 @@ class Blind2GradWidget(Pane):
             self.panel.show_status(words.going_on(event, self._machine))
 
     def _on_preview(self, event: Preview) -> None:
+        self.plot.add_preview(event)
         mask = event.maps.get("dual_mask")
         if mask is not None:
             self.legend.show_mask(mask)

@@ -1,0 +1,36 @@
+"""The convergence plot shows what the events tell."""
+
+import numpy as np
+
+from napari_blind2grad.gui.plots import LossPlot
+
+
+def points(dock, name):
+    steps, values = dock.findChild(LossPlot, "loss_plot")._curves[name].getData()
+    return steps, 10.0**values
+
+
+def test_terms_held_out_loss_and_noise(viewer, dock, stack, begin, qtbot):
+    viewer.add_image(stack, name="X")
+    begin()
+    qtbot.waitUntil(lambda: len(points(dock, "held_out")[0]) >= 2, timeout=5000)
+    # The fake engine: content 2 / i, held out 3 / (i + 1) at every fifth step, no deviation.
+    steps, content = points(dock, "content")
+    np.testing.assert_allclose(content, 2 / steps)
+    steps, held_out = points(dock, "held_out")
+    assert not (steps % 5).any()
+    np.testing.assert_allclose(held_out, 3 / (steps + 1))
+    np.testing.assert_allclose(points(dock, "noise_left")[1], 1e-3)
+    assert not len(points(dock, "deviation")[0])
+
+
+def test_a_new_run_begins_a_new_plot(viewer, dock, stack, begin, finish, qtbot):
+    viewer.add_image(stack, name="X")
+    begin()
+    qtbot.waitUntil(lambda: len(points(dock, "held_out")[0]) >= 2, timeout=5000)
+    with qtbot.waitSignal(dock.finished, timeout=5000):
+        dock.panel.stop.click()
+    dock.set_config(dock.config().replace(iterations=20))
+    finish()
+    assert points(dock, "content")[0].max() <= 20
+    assert points(dock, "held_out")[0].max(initial=0) <= 20

@@ -120,7 +120,7 @@ class FakeEngine:
             phase="train",
             iteration=self.iteration,
             iterations=config.iterations,
-            cycle=1,
+            cycle=min(config.cycles, 1 + self.iteration * config.cycles // config.iterations),
             cycles=config.cycles,
             network=1,
             networks=1,

@@ -23,6 +23,7 @@ from .choice import LayerChoice
 from .cleanup import Leash
 from .focus import looked_at
 from .form import ParameterForm
+from .history import HistoryBar
 from .inputs import InputBox
 from .judge import Judge
 from .legend import MaskLegend
@@ -178,6 +179,7 @@ class Blind2GradWidget(Pane):
         if layer is None:
             self._tell_failure("There is nothing to save yet: run first.")
             return
+        self.history.to_now()
         self.panel.show_status(f"Saving {path}…")
         self.saver.save(Path(path), layer, self.input.layer(), self.input.axes.text())
 
@@ -202,6 +204,7 @@ class Blind2GradWidget(Pane):
         self.noise.setObjectName("noise")
         self.noise.setWordWrap(True)
         self.legend = MaskLegend(content)
+        self.history = HistoryBar(content)
         self.quality = QualityBox(content)
         self.judge = Judge(self.quality, self)
         self.action_bar = ActionBar(content)
@@ -216,6 +219,7 @@ class Blind2GradWidget(Pane):
                 self.plot,
                 self.noise,
                 self.legend,
+                self.history,
                 self.quality,
                 None,
                 self.action_bar,
@@ -394,6 +398,8 @@ class Blind2GradWidget(Pane):
 
     def _on_started(self, event: Started) -> None:
         self.form.set_scale(event.scale, exact=True)
+        worker = self._run.worker
+        self.history.begin(worker.past, worker.arrays, worker.axes, self._run.live)
         self.noise.setText(words.noise(event))
         self._machine = words.machine(event)
         self.panel.show_status(f"Training on {self._machine}…")
@@ -402,6 +408,7 @@ class Blind2GradWidget(Pane):
     def _on_progress(self, event: Progress) -> None:
         self.panel.show_progress(event)
         self.plot.add(event)
+        self.history.update_cycles()
         if self._state is State.RUNNING:
             self.panel.show_status(words.going_on(event, self._machine))
 
@@ -414,6 +421,7 @@ class Blind2GradWidget(Pane):
 
     def _on_finished(self, result: Result) -> None:
         self.plot.draw()
+        self.history.end()
         self.panel.progress.setValue(1000)
         self.panel.progress.setFormat("done")
         self.panel.show_status(words.done(result))

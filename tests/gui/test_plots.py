@@ -1,7 +1,9 @@
 """The convergence plot shows what the events tell."""
 
 import numpy as np
+import pytest
 
+from napari_blind2grad.gui.chart import short
 from napari_blind2grad.gui.plots import LossPlot
 
 
@@ -34,3 +36,17 @@ def test_a_new_run_begins_a_new_plot(viewer, dock, stack, begin, finish, qtbot):
     finish()
     assert points(dock, "content")[0].max() <= 20
     assert points(dock, "held_out")[0].max(initial=0) <= 20
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0, "0"), (0.25, "0.25"), (-0.15, "-0.15"), (120, "120"), (2500, "2500"), (2.5e6, "2.5e6")],
+)
+def test_labels_are_short(value, text):
+    assert short(value) == text
+
+
+def test_labels_of_small_values_are_short():
+    assert short(0.00323, 2) == "3.2e-3"
+    assert short(1e-4) == "1e-4"
+    assert short(0.0123) == "0.0123"

@@ -9,12 +9,31 @@ from qtpy.QtWidgets import QWidget
 from .theme import Palette
 
 
-class LogAxis(pg.AxisItem):
-    """Labels of log10 values; pyqtgraph's own are empty between two powers of ten."""
+class _Axis(pg.AxisItem):
+    """Labels short enough for a narrow dock; pyqtgraph drops those that do not fit.
+
+    Those of log10 values are needed between two powers of ten too, where pyqtgraph's own are empty.
+    """
+
+    def __init__(self, side: str, view: pg.ViewBox, *, log: bool = False) -> None:
+        super().__init__(side, linkView=view)
+        self._log = log
+        self.enableAutoSIPrefix(False)
 
     def tickStrings(self, values: list[float], scale: float, spacing: float) -> list[str]:  # noqa: ARG002, N802
         """Return one label for each value."""
-        return [f"{10**value:.2g}" for value in values]
+        if self._log:
+            return [short(10**value, 2) for value in values]
+        # Rounding leaves 0 a hair off.
+        return [short(value if abs(value) > spacing / 1000 else 0.0) for value in values]
+
+
+def short(value: float, digits: int = 3) -> str:
+    """Return `value` in few letters, such as ``0.25``, ``120`` or ``2.5e6``."""
+    if value == 0 or 0.01 <= abs(value) < 9999.5:
+        return f"{value:.{digits}g}" if abs(value) < 100 else f"{value:.0f}"
+    mantissa, power = f"{value:.{digits - 1}e}".split("e")
+    return f"{mantissa.rstrip('0').rstrip('.')}e{int(power)}"
 
 
 # Not a PlotWidget: its PlotItem makes menus without a parent, which outlive the dock.
@@ -39,14 +58,10 @@ class Chart(pg.GraphicsLayoutWidget):
         self.ci.setContentsMargins(0, 4, 4, 0)
         self.ci.setSpacing(0)
         self.view = pg.ViewBox(enableMenu=False, enableMouse=False, defaultPadding=0.03)
-        left = (
-            LogAxis("left", linkView=self.view) if log else pg.AxisItem("left", linkView=self.view)
-        )
-        left.setWidth(38)
-        bottom = pg.AxisItem("bottom", linkView=self.view)
+        left = _Axis("left", self.view, log=log)
+        left.setWidth(44)
+        bottom = _Axis("bottom", self.view)
         self._axes = (left, bottom)
-        for axis in self._axes:
-            axis.enableAutoSIPrefix(False)
         self.addItem(left, 0, 0)
         self.addItem(self.view, 0, 1)
         self.addItem(bottom, 1, 1)

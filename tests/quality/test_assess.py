@@ -92,6 +92,8 @@ def test_limits_of_the_camera():
     assert assess(np.minimum(bright, 255).astype(np.uint8), axes="YX").complaints == ("saturated",)
     dim = random.poisson(np.broadcast_to(np.linspace(0.05, 0.8, 128), (128, 128)))
     assert assess(dim.astype(np.uint8), axes="YX").complaints == ("clipped", "few-photons")
+    dimmer = random.poisson(np.broadcast_to(np.linspace(0.02, 0.3, 128), (128, 128)))
+    assert assess(dimmer.astype(np.uint8), axes="YX").complaints == ("clipped", "few-photons")
 
 
 def test_blank_and_thin_planes():

@@ -45,7 +45,7 @@ class Sample:
         Planes without any contrast, which are left out of the others, and planes tried.
     least
         Standard deviation below which noise does not count: a thousandth of the range of brightness, or
-        little more than what rounding to whole numbers makes.
+        little more than what rounding to the image's grey values makes.
     """
 
     noisy: Floats
@@ -111,7 +111,8 @@ def take_sample(
     planes = np.concatenate(first)
     clipped, dark, saturated = _limits(planes)
     low, high = np.percentile(planes, (0.1, 99.9))
-    whole = np.dtype(noisy.dtype).kind in "ui"
+    span = float(high - low)
+    step = _step(planes)
     return Sample(
         noisy=planes,
         denoised=np.concatenate(second) if second else None,
@@ -122,7 +123,8 @@ def take_sample(
         saturated=saturated,
         blank=blank,
         looked_at=len(places),
-        least=max(_RANGE * float(high - low), _ROUNDING if whole else 0.0),
+        # Where there are but a few values, they are single photons and not rounded.
+        least=max(_RANGE * span, _ROUNDING * step if span >= 8 * step else 0.0),
     )
 
 
@@ -145,6 +147,13 @@ def _mended(plane: Floats) -> Floats:
     """Return `plane` with its median in the place of what is not finite."""
     finite = np.isfinite(plane)
     return plane if finite.all() else np.where(finite, plane, np.median(plane[finite]))
+
+
+def _step(planes: Floats) -> float:
+    """Return the distance between two grey values; 0 where values are hardly ever the same."""
+    some = planes.ravel()[:: max(1, planes.size // 65536) | 1]
+    values = np.unique(some)
+    return float(np.diff(values).min()) if 1 < len(values) <= len(some) // 4 else 0.0
 
 
 def _limits(planes: Floats) -> tuple[Flags, float, float]:

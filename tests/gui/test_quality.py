@@ -11,7 +11,8 @@ from napari_blind2grad.samples import planaria_like
 
 @pytest.fixture
 def judged(dock, qtbot):
-    """Wait until the section shows a judgement for which `check` holds, and return it."""
+    """Open the section, wait until it shows a judgement for which `check` holds, and return it."""
+    dock.quality.expand(animate=False)
 
     def wait(check=lambda quality: True):
         qtbot.waitUntil(
@@ -87,7 +88,18 @@ def test_an_answer_that_comes_too_late_is_dropped(viewer, dock, judged, sample, 
     assert dock.quality.quality is before
 
 
+def test_a_closed_section_says_it_in_its_title(viewer, dock, sample, qtbot):
+    assert not dock.quality.isExpanded()
+    viewer.add_image(sample.noisy, name="X")
+    qtbot.waitUntil(lambda: "no complaint" in dock.quality.text(), timeout=10_000)
+    assert not texts(dock)  # laid out when it is opened
+    dock.quality.expand(animate=False)
+    assert texts(dock).keys() == {"noise"}
+    assert dock.quality.noise.points.getData()[0].size
+
+
 def test_what_cannot_be_judged_is_said(viewer, dock, qtbot):
+    dock.quality.expand(animate=False)
     viewer.add_image(np.full((32, 32), 7.0), name="X")
     message = lambda: dock.quality.findChild(QLabel, "quality_message")  # noqa: E731
     qtbot.waitUntil(lambda: "blank" in message().text(), timeout=5000)

@@ -47,7 +47,9 @@ class QualityBox(QCollapsible):
         self._rows = QVBoxLayout(self._list)
         self._rows.setContentsMargins(0, 0, 0, 0)
         self._rows.setSpacing(3)
-        self._verdicts: list[tuple[Verdict | None, QLabel]] = []
+        self._labels: list[QLabel] = []
+        self._verdicts: list[Verdict | None] = []
+        self._why, self._due = "", False
         self.addWidget(self._list)
         self.figures = _text("quality_figures", self)
         self.addWidget(self.figures)
@@ -79,30 +81,46 @@ class QualityBox(QCollapsible):
             self.tabs.addTab(plot, name)
             self.tabs.setTabToolTip(self.tabs.count() - 1, tip)
         self.addWidget(self.tabs)
+        self.figures.hide()
+        self.tabs.hide()
+        self.toggled.connect(lambda _: self._fill_if_open())
         self.clear()
 
     def clear(self, why: str = "Choose an image: its noise is looked at.") -> None:
         """Show nothing but a line of text."""
-        self._shown = None
-        self.setText("Quality")
-        self._fill([(None, why)])
-        self.figures.hide()
-        self.tabs.hide()
+        self._shown, self._why = None, why
+        self._refresh("Quality")
 
     def show_quality(self, quality: Quality) -> None:
         """Show figures, verdicts and plots."""
         self._shown = quality
-        self._fill([(v, v.text) for v in quality.verdicts])
         remarks = len(quality.complaints)
         what = "result" if quality.leftover is not None else "input"
         said = "no complaint" if not remarks else f"{remarks} remark{'s' * (remarks > 1)}"
-        self.setText(f"Quality of the {what}: {said}")
+        self._refresh(f"Quality of the {what}: {said}")
+
+    def _refresh(self, title: str) -> None:
+        if self.text() != title:
+            self.setText(title)
+        self._due = True
+        self._fill_if_open()
+
+    def _fill_if_open(self) -> None:
+        # Laying all of it out holds up the window for a tenth of a second: only for those who look.
+        if not self._due or not self.isExpanded():
+            return
+        self._due = False
+        quality = self._shown
+        self.figures.setVisible(quality is not None)
+        self.tabs.setVisible(quality is not None)
+        if quality is None:
+            self._fill([(None, self._why)])
+            return
+        self._fill([(v, v.text) for v in quality.verdicts])
         self.figures.setText(figures(quality))
-        self.figures.show()
         self.noise.show_quality(quality)
         self.correlation.show_quality(quality)
         self.rings.show_quality(quality)
-        self.tabs.show()
 
     @property
     def quality(self) -> Quality | None:
@@ -117,16 +135,18 @@ class QualityBox(QCollapsible):
         self._colour()
 
     def _fill(self, lines: list[tuple[Verdict | None, str]]) -> None:
-        for _, label in self._verdicts:
-            self._rows.removeWidget(label)
-            label.deleteLater()
-        self._verdicts = []
-        for verdict, text in lines:
-            name = f"verdict_{verdict.name}" if verdict is not None else "quality_message"
-            label = _text(name, self._list)
-            label.setText(text if verdict is None else f"{_SIGNS[verdict.kind]} {text}")
+        while len(self._labels) < len(lines):
+            label = _text("", self._list)
             self._rows.addWidget(label)
-            self._verdicts.append((verdict, label))
+            self._labels.append(label)
+        self._verdicts = [verdict for verdict, _ in lines]
+        for label, (verdict, text) in zip(self._labels, lines, strict=False):
+            label.setObjectName(f"verdict_{verdict.name}" if verdict else "quality_message")
+            label.setText(text if verdict is None else f"{_SIGNS[verdict.kind]} {text}")
+        for i, label in enumerate(self._labels):
+            if i >= len(lines):
+                label.setObjectName("")
+            label.setVisible(i < len(lines))
         self._colour()
 
     def _colour(self) -> None:
@@ -137,12 +157,12 @@ class QualityBox(QCollapsible):
             "advice": self._palette.warning,
             "warning": self._palette.error,
         }
-        for verdict, label in self._verdicts:
-            edge = colours[verdict.kind] if verdict is not None else "transparent"
-            back = self._palette.raised
-            label.setStyleSheet(
-                f"QLabel {{ border-left: 3px solid {edge}; background: {back}; padding: 3px; }}"
-            )
+        back = self._palette.raised
+        for label, verdict in zip(self._labels, self._verdicts, strict=False):
+            edge = "transparent" if verdict is None else colours[verdict.kind]
+            style = f"QLabel {{ border-left: 3px solid {edge}; background: {back}; padding: 3px; }}"
+            if label.styleSheet() != style:  # costs some milliseconds
+                label.setStyleSheet(style)
 
 
 def figures(quality: Quality) -> str:

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 from fake_engine import denoised
 from qtpy.QtWidgets import QLabel, QTabWidget
+from scipy.ndimage import gaussian_filter
 
+from napari_blind2grad.gui.quality import figures
 from napari_blind2grad.quality import assess
 from napari_blind2grad.samples import planaria_like
 
@@ -114,6 +116,16 @@ def test_correlated_noise_is_warned_of_before_a_run(viewer, dock, judged):
     assert "Dilation" in texts(dock)["correlated"]
     assert dock.quality.text() == "Quality of the input: 1 remark"
     assert "Not measured" in dock.quality.rings.caption.text()
+    assert dock.quality.rings.chart.isHidden()
+
+
+def test_what_cannot_be_told_is_not_shown():
+    smooth = gaussian_filter(np.random.default_rng(2).normal(size=(96, 96)), 2)
+    image = np.rint(100 + 5 * smooth / smooth.std()).astype(np.uint8)
+    found = assess(image, gaussian_filter(image, 1))
+    assert found.complaints == ("correlated",)
+    assert "noise left" not in figures(found).lower()
+    assert "whiteness" in figures(found).lower()
 
 
 def test_it_fits_a_narrow_dock(viewer, dock, judged, sample, qtbot):

@@ -170,9 +170,12 @@ def figures(quality: Quality) -> str:
     parts = []
     left = quality.leftover
     if left is not None:
+        if quality.correlation.grainy:  # else noise and structure cannot be told apart
+            parts += [
+                f"noise left {left.noise_left:.0%}",
+                f"structure in the residual {left.structure_in_residual:.1%}",
+            ]
         parts += [
-            f"noise left {left.noise_left:.0%}",
-            f"structure in the residual {left.structure_in_residual:.1%}",
             f"whiteness of the residual {quality.whiteness:.2f}",
             f"sharpest edges {left.sharpness:.0%} of the range per px",
         ]
@@ -286,6 +289,7 @@ class _RingPlot(_Plot):
 
     def show_quality(self, quality: Quality) -> None:
         rings = quality.rings
+        self.chart.setVisible(rings is not None)
         if rings is None:
             self.curve.setData([], [])
             self.mark.hide()

@@ -19,10 +19,11 @@ ALLOWED = {
     "base": {"base"},
     "io": {"base", "io"},
     "engine": {"base", "engine"},
+    "quality": {"base", "quality"},
     "api": {"base", "engine", "api"},
     "cli.options": {"base", "io"},
     "cli": {"base", "io", "engine", "api", "cli", "cli.options"},
-    "gui": {"base", "io", "engine", "api", "cli.options", "gui"},
+    "gui": {"base", "io", "engine", "quality", "api", "cli.options", "gui"},
 }
 GUI_LIBRARIES = {"magicgui", "napari", "pyqtgraph", "PyQt6", "PySide6", "qtpy", "superqt", "vispy"}
 
@@ -70,6 +71,13 @@ def test_the_engine_needs_torch_and_numpy_alone():
     assert outside - set(sys.stdlib_module_names) - {PACKAGE} <= {"numpy", "torch"}
 
 
+def test_quality_needs_numpy_and_scipy_alone():
+    outside = set()
+    for path in (ROOT / "quality").rglob("*.py"):
+        outside |= {name.split(".")[0] for name in _imports(path)}
+    assert outside - set(sys.stdlib_module_names) - {PACKAGE} == {"numpy", "scipy"}
+
+
 def _loaded_after(code: str) -> set[str]:
     """Return the top-level modules that a fresh Python has loaded after `code`."""
     script = f"{code}\nimport sys\nprint(*{{m.split('.')[0] for m in sys.modules}}, sep='\\n')"
@@ -88,7 +96,7 @@ def _loaded_after(code: str) -> set[str]:
     ],
 )
 def test_importing_loads_neither_torch_nor_a_window(code):
-    assert not _loaded_after(code) & (GUI_LIBRARIES | {"torch"})
+    assert not _loaded_after(code) & (GUI_LIBRARIES | {"scipy", "torch"})
 
 
 def test_the_api_at_work_loads_no_window():

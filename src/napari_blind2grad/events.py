@@ -127,6 +127,13 @@ class Preview:
         Whether the plane is finished: it will not change again in this run.
     iteration
         Training step at which it was made.
+    held_out
+        ``‖d_c‖²`` over pixels of this plane that are never trained on (2 % of them, drawn from the seed),
+        hidden for the prediction: noise variance plus error, without the flattery of pixels that the
+        network has learnt by heart. On the scale of the losses, where the robust range is 1; ``nan``
+        without maps and for planes of fewer than 1024 pixels.
+    noise_left
+        Estimated variance of the noise still in the plane, same scale; fine texture counts too.
     """
 
     index: Mapping[str, int]
@@ -134,6 +141,8 @@ class Preview:
     maps: Mapping[str, Array]
     final: bool
     iteration: int
+    held_out: float = float("nan")
+    noise_left: float = float("nan")
 
 
 @dataclass(frozen=True)

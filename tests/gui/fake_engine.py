@@ -124,7 +124,7 @@ class FakeEngine:
             phase="train",
             iteration=self.iteration,
             iterations=config.iterations,
-            cycle=1,
+            cycle=min(config.cycles, 1 + self.iteration * config.cycles // config.iterations),
             cycles=config.cycles,
             network=1,
             networks=1,
@@ -143,7 +143,15 @@ class FakeEngine:
         order = [c for c in axes.letters if c in "YXS"]
         plane = plane.transpose([order.index(c) for c in "YXS" if c in order])
         maps = self._maps(plane.shape[:2], 3.0)
-        return Preview(index, denoised(plane), maps, final, self.iteration)
+        return Preview(
+            index,
+            denoised(plane),
+            maps,
+            final,
+            self.iteration,
+            held_out=3 / (self.iteration + 1),
+            noise_left=1e-3,
+        )
 
     def _result(
         self, image: np.ndarray, axes: Axes, config: Config, started: Started, *, stopped: bool

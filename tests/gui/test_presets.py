@@ -2,7 +2,7 @@
 
 import pytest
 
-from napari_blind2grad import presets as store
+from napari_blind2grad import preset_files as store
 from napari_blind2grad.config import Config
 from napari_blind2grad.gui import presets as module
 from napari_blind2grad.gui.form import ParameterForm

@@ -12,7 +12,7 @@ from .. import __version__
 from ..config import PRESET_HELP, PRESETS, Config, Parameter, parameters
 from ..crop import parse_crop
 from ..errors import ConfigError, InputError
-from ..presets import load_preset
+from ..preset_files import load_preset
 
 _GROUPS = {
     "method": "method",

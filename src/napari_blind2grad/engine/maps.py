@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,19 +11,29 @@ import torch
 from torch import Tensor
 
 from ..config import Config
+from . import noise
 from .gradient import edge_strength
+from .held_out import shown_scores
 from .masks import dual_mask_labels, exact_blind
 from .training import Training
+
+#: Side of the part in which the noise left is estimated.
+_MIDDLE = 256
 
 
 @dataclass(frozen=True)
 class PlaneMaps:
-    """The maps of one plane, cropped, on the CPU; gradients in image units per pixel."""
+    """The maps of one plane, cropped, on the CPU; gradients in image units per pixel.
+
+    `held_out` and `noise_left` are described in :class:`~napari_blind2grad.events.Preview`.
+    """
 
     dual_mask: npt.NDArray[np.uint8]
     gradient: npt.NDArray[np.float32]
     gradient_deviation: npt.NDArray[np.float32]
     standout_gate: npt.NDArray[np.uint8]
+    held_out: float
+    noise_left: float
 
 
 def shown_blind(scores: Tensor, detail: Tensor, config: Config) -> Tensor:
@@ -34,6 +45,7 @@ def shown_blind(scores: Tensor, detail: Tensor, config: Config) -> Tensor:
 def shown_keep(training: Training, plane: int, detail: Tensor, turn: int) -> tuple[Tensor, Tensor]:
     """Return the mask that is shown for one plane, and its labels.
 
+    Pixels that are held out go first among those that are hidden.
     The share of blind pixels is exact, so that what is seen adds up to the mask rate.
 
     Returns
@@ -45,12 +57,20 @@ def shown_keep(training: Training, plane: int, detail: Tensor, turn: int) -> tup
     """
     planes, config = training.planes, training.config
     y, x = planes.height, planes.width
-    scores = training.predictor.scores(plane, turn)[0, :y, :x]
+    scores = shown_scores(planes, training.predictor.seed, plane, turn)[:y, :x]
     inside = detail[0, 0, :y, :x]
     blind = shown_blind(scores, inside, config)
     keep = torch.zeros_like(planes.valid[:1], dtype=torch.float32)
     keep[0, 0, :y, :x] = (~blind).float()
     return keep, dual_mask_labels(blind, inside)
+
+
+def _noise_left(estimate: Tensor) -> float:
+    """Return the variance of what changes from pixel to pixel in the middle of a denoised plane."""
+    y, x = (max(0, (n - _MIDDLE) // 2) for n in estimate.shape[-2:])
+    middle = estimate[..., y : y + _MIDDLE, x : x + _MIDDLE]
+    everywhere = torch.ones_like(middle[:, :1], dtype=torch.bool)
+    return noise.estimate(middle, everywhere).sigma ** 2
 
 
 def plane_maps(
@@ -79,9 +99,13 @@ def plane_maps(
     gradient = edge_strength(estimate)[0]  # (H, W)
     deviation = edge_strength(estimate - masked)[0]
     gate = training.gate[plane, 0]
+    asked = (keep[0] == 0) & planes.valid[plane] & ~training.targets[plane]  # (1, H, W)
+    loss = (masked - planes.noisy[plane : plane + 1]).square().mean(1)[asked]  # (N,)
     return PlaneMaps(
         dual_mask=labels.cpu().numpy(),
         gradient=(gradient[:y, :x] * scale).cpu().numpy(),
         gradient_deviation=(deviation[:y, :x] * scale).cpu().numpy(),
         standout_gate=gate[:y, :x].to(torch.uint8).cpu().numpy(),
+        held_out=float(loss.mean()) if loss.numel() else math.nan,
+        noise_left=_noise_left(estimate[..., :y, :x]),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -103,4 +104,6 @@ class Output:
             maps={name: m.T if flip else m for name, m in found.items()},
             final=final,
             iteration=iteration,
+            held_out=math.nan if maps is None else maps.held_out,
+            noise_left=math.nan if maps is None else maps.noise_left,
         )

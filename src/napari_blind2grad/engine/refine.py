@@ -58,8 +58,8 @@ def refine(noisy: Tensor, pilot: Tensor, variance: Tensor, out: Tensor) -> Itera
     k, h, w = noisy.shape
     side = min(FLAT if k < DEPTH else DEEP, h, w)
     for outer, inner, target in tiles(h, w, _CORE.get(noisy.device.type, _CORE_ELSEWHERE), side, 1):
-        parts = (part[:, outer[0], outer[1]] for part in (noisy, pilot, variance))
-        for plane, values in _filtered(*parts, side):
+        cut = (slice(None), *outer)
+        for plane, values in _filtered(noisy[cut], pilot[cut], variance[cut], side):
             out[plane][target] = values[inner]
             yield out[plane][target].numel()
 

@@ -15,12 +15,12 @@ from ..axes import Axes
 from ..config import Config
 from ..errors import InputError, translated
 from .gradient import edge_strength
+from .held_out import shown_scores
 from .inputs import fill
 from .maps import shown_blind
 from .masks import detail_strength, dual_mask_labels
 from .network import multiple
 from .noise import NoiseCurve, estimate
-from .predict import mask_scores
 from .stack import Planes, check, load
 from .standout import edge_gate
 from .training import SCALE, seed_of
@@ -118,7 +118,7 @@ class Sketch:
             return Distances(
                 detail=detail[0, 0, :y, :x],
                 edges=edge_strength(medium)[0, :y, :x],
-                scores=mask_scores(planes, seed, plane, turn=0)[0, :y, :x],
+                scores=shown_scores(planes, seed, plane, turn=0)[:y, :x],
                 scale=self._stack.maps[where[0]].scale,
                 trained=denoised is not None,
             )

@@ -11,6 +11,7 @@ from torch import Tensor
 from ..config import Config
 from ..errors import EngineError, InputError
 from .gradient import edge_strength
+from .held_out import held_out
 from .inputs import assemble
 from .losses import blind2grad_loss
 from .masks import blind_probability, detail_strength, uniform_blind
@@ -69,6 +70,9 @@ class Training:
         ``x_m``, the denoised planes of the last cycle, shape (P, S, H, W); None in the first cycle.
     detail, gate
         Detail map and T-standout gate η made from it, bool, shape (P, 1, H, W).
+    targets
+        Valid pixels that the loss may ask for, bool, shape (P, 1, H, W). The other valid ones are *held out*:
+        the network sees them like any other, but never learns to predict their values.
     noise
         The estimated noise.
     predictor
@@ -91,10 +95,15 @@ class Training:
         self.sampler = Sampler(planes, config, multiple(config), self.generator)
         self.noise: NoiseCurve = estimate(planes.noisy, planes.valid)
         self.predictor = Predictor(self.network, planes, config, dtype, seed)
+        self.targets = self._choose_targets()
         self.medium: Tensor | None = None
         self.detail = torch.zeros_like(planes.valid)
         self.gate = torch.zeros_like(planes.valid)
         self._pending: list[Tensor] = []
+
+    def _choose_targets(self) -> Tensor:
+        held = [held_out(self.planes, self.predictor.seed, i) for i in range(len(self.planes))]
+        return self.planes.valid & ~torch.stack(held)
 
     def _make_optimizers(self, device: torch.device) -> list[torch.optim.Optimizer]:
         """Return the optimisers; the first one's gradients are clipped, and a second one is Muon."""
@@ -162,7 +171,7 @@ class Training:
         gate = patches.take(self.gate).float() if self.medium is not None else None  # (B, 1, h, w)
         blind, chance = self._draw_blind(noisy, patches.take(self.detail))  # (B, S, h, w)
         keep = (~blind & valid).float()
-        weight = (blind & valid).float()
+        weight = (blind & patches.take(self.targets)).float()
         if config.importance:
             weight = weight * (config.mask_rate / chance)
         standout = Standout(gate, config.dropout, self.generator)

@@ -25,12 +25,14 @@ class LiveArrays:
 
     Attributes
     ----------
+    image
+        The input.
     map_axes
         Axes of all arrays but the denoised image.
     """
 
     def __init__(self, image: np.ndarray, axes: Axes, dtype: np.dtype) -> None:
-        self._image = image
+        self.image = image
         self._axes = axes
         self.map_axes = axes.without("S")
         shape = self.map_axes.shape
@@ -62,13 +64,13 @@ class LiveArrays:
             getattr(self, name)[flat] = values
         if self.residual is not None:
             self.residual[flat] = residual(
-                self._image[plane], self.denoised[plane], self._axes, planar=True
+                self.image[plane], self.denoised[plane], self._axes, planar=True
             )
 
     def make_residual(self) -> None:
         """Begin to keep the residual, input minus denoised; it costs memory, so only when asked for."""
         if self.residual is None:
-            self.residual = residual(self._image, self.denoised, self._axes)
+            self.residual = residual(self.image, self.denoised, self._axes)
 
     def finish(self, result: Result) -> None:
         """Put the run's own final arrays in the place of the live ones."""
@@ -79,7 +81,7 @@ class LiveArrays:
         self.dual_mask = self.dual_mask.copy()
         self.standout_gate = self.standout_gate.copy()
         if self.residual is not None:
-            self.residual = residual(self._image, self.denoised, self._axes)
+            self.residual = residual(self.image, self.denoised, self._axes)
 
     def get(self, key: str) -> np.ndarray | None:
         """Return the array of a role, or None where there is none."""

@@ -26,13 +26,16 @@ from .cleanup import Leash
 from .compare import Compare
 from .focus import looked_at
 from .form import ParameterForm
+from .history import HistoryBar
 from .inputs import InputBox
+from .judge import Judge
 from .legend import MaskLegend
 from .live import METADATA, LiveLayers, grid, is_live
 from .pane import Pane
 from .panel import RunPanel, State
 from .plots import LossPlot
 from .preferences import read_preferences
+from .quality import QualityBox
 from .regions import region_slices
 from .run import Run
 from .saving import Saver, ask_where
@@ -137,6 +140,7 @@ class Blind2GradWidget(Pane):
         run.finished.connect(lambda result: self.tuner.keep(layer, result.state))
         run.failed.connect(self._tell_failure)
         run.over.connect(self._on_over)
+        run.finished.connect(lambda result: self.judge.judge(snapshot, result, run.plane))
         run.ended.connect(run.deleteLater)
         layer.events.data.connect(self._on_input_replaced)
         self.plot.clear()
@@ -200,6 +204,7 @@ class Blind2GradWidget(Pane):
         if layer is None:
             self._tell_failure("There is nothing to save yet: run first.")
             return
+        self.history.to_now()
         self.panel.show_status(f"Saving {path}…")
         self.saver.save(Path(path), layer, self.input.layer(), self.input.axes.text())
 
@@ -228,6 +233,9 @@ class Blind2GradWidget(Pane):
         self.noise.setObjectName("noise")
         self.noise.setWordWrap(True)
         self.legend = MaskLegend(content)
+        self.history = HistoryBar(content)
+        self.quality = QualityBox(content)
+        self.judge = Judge(self.quality, self)
         self.compare = Compare(
             self.viewer,
             self.present,
@@ -251,6 +259,8 @@ class Blind2GradWidget(Pane):
                 self.plot,
                 self.noise,
                 self.legend,
+                self.history,
+                self.quality,
                 self.compare,
                 None,
                 self.action_bar,
@@ -375,9 +385,17 @@ class Blind2GradWidget(Pane):
         layer = self.input.layer()
         limits = layer.contrast_limits if layer is not None and not layer.rgb else None
         self.form.set_scale([limits[1] - limits[0]] if limits else [])
+        self._look_at_noise(None if complaint else layer)
         self._set_state(State.IDLE)
         self.tuner.changed(layer, running=False)
         self.thresholds.update_masks()
+
+    def _look_at_noise(self, layer: Image | None) -> None:
+        axes = self.input.axes.text()
+        plane = {}
+        if layer is not None:
+            plane = looked_at(self.viewer, layer, Axes(axes, tuple(finest(layer).shape)), {})
+        self.judge.look_at(layer, axes, plane)
 
     def _on_config(self, config: Config) -> None:
         if self._run is not None:
@@ -463,11 +481,14 @@ class Blind2GradWidget(Pane):
         self.panel.set_palette(colours)
         self.plot.set_palette(colours)
         self.thresholds.set_palette(colours)
+        self.quality.set_palette(colours)
 
     # --------------------------------------------------------------------- what the run tells
 
     def _on_started(self, event: Started) -> None:
         self.form.set_scale(event.scale, exact=True)
+        worker = self._run.worker
+        self.history.begin(worker.past, worker.arrays, worker.axes, self._run.live)
         self.noise.setText(words.noise(event))
         self._machine = words.machine(event)
         self.panel.show_status(f"Training on {self._machine}…")
@@ -477,10 +498,12 @@ class Blind2GradWidget(Pane):
     def _on_progress(self, event: Progress) -> None:
         self.panel.show_progress(event)
         self.plot.add(event)
+        self.history.update_cycles()
         if self._state is State.RUNNING:
             self.panel.show_status(words.going_on(event, self._machine))
 
     def _on_preview(self, event: Preview) -> None:
+        self.plot.add_preview(event)
         mask = event.maps.get("dual_mask")
         if mask is not None:
             self.legend.show_mask(mask)
@@ -490,6 +513,7 @@ class Blind2GradWidget(Pane):
     def _on_finished(self, result: Result) -> None:
         self.plot.draw()
         self.thresholds.update_histograms()
+        self.history.end()
         self.panel.progress.setValue(1000)
         self.panel.progress.setFormat("done")
         self.panel.show_status(words.done(result))

@@ -19,7 +19,7 @@ from qtpy.QtWidgets import (
 from superqt import QCollapsible
 
 from ..config import PRESET_HELP, PRESETS, Config, parameters
-from ..presets import find_presets
+from ..preset_files import find_presets
 from .fields import Field, RowLabel, guard_wheel, shrinkable
 from .presets import PresetMenu
 

@@ -171,6 +171,18 @@ class LiveLayers:
             if layer is not None and layer.visible:
                 layer.refresh(thumbnail=False, extent=False, highlight=False)
 
+    def show_past(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """Show other arrays of the same shapes until :meth:`show_present` or the end of the run."""
+        for key, array in arrays.items():
+            if (layer := self.layer(key)) is not None:
+                layer.data = array
+
+    def show_present(self) -> None:
+        """Show the run's own arrays again."""
+        for key, entry in self._entries.items():
+            if (layer := self.layer(key)) is not None and layer.data is not entry.array:
+                layer.data = entry.array
+
     def finish(self, record: Mapping[str, Any]) -> None:
         """Store in every layer what made it; :meth:`step` until nothing is left to do follows."""
         self._record = dict(record)

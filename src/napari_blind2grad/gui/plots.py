@@ -1,37 +1,61 @@
-"""The loss plot."""
+"""The convergence plot."""
 
 from __future__ import annotations
 
 import math
 import time
+from collections.abc import Mapping
 
 import numpy as np
 import pyqtgraph as pg
 from qtpy.QtCore import Qt
-from qtpy.QtGui import QColor
 from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
 
-from ..events import Progress
+from ..events import Preview, Progress
+from .chart import Chart
 from .theme import CURVE_COLOURS, Palette
 
 #: What the legend calls the curves.
-_NAMES = {"loss": "loss", "content": "content d_c", "deviation": "deviation d_g"}
+_NAMES = {
+    "loss": "loss",
+    "content": "content d_c",
+    "deviation": "deviation d_g",
+    "held_out": "held out",
+    "noise_left": "noise left",
+}
+_FROM_PREVIEWS = ("held_out", "noise_left")
 #: Points kept for each curve; beyond that, every other one is dropped.
 _POINTS = 2000
 #: Shortest time between two redraws, in seconds.
 _INTERVAL = 0.25
 
 
-class _LogAxis(pg.AxisItem):
-    """Labels of log10 values; pyqtgraph's own are empty between two powers of ten."""
+class _Curve:
+    """The points of one curve."""
 
-    def tickStrings(self, values: list[float], scale: float, spacing: float) -> list[str]:  # noqa: ARG002, N802
-        """Return one label for each value."""
-        return [f"{10**value:.2g}" for value in values]
+    def __init__(self) -> None:
+        self.steps: list[int] = []
+        self.values: list[float] = []
+
+    def add(self, step: int, value: float) -> None:
+        if not math.isfinite(value) or (self.steps and step <= self.steps[-1]):
+            return
+        self.steps.append(step)
+        self.values.append(value)
+        if len(self.steps) > _POINTS:
+            del self.steps[1::2]
+            del self.values[1::2]
+
+    def shown(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return the points above 0; a logarithmic axis has no place for others."""
+        steps, values = np.array(self.steps, float), np.array(self.values, float)
+        return steps[values > 0], np.log10(values[values > 0])
 
 
 class LossPlot(QWidget):
-    """Curves of loss, content and deviation over the training steps, on a logarithmic axis.
+    """Curves over the training steps, on a logarithmic axis.
+
+    The loss and its two terms, the loss on pixels that are never trained on, and the noise left.
 
     Parameters
     ----------
@@ -42,80 +66,65 @@ class LossPlot(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("loss_plot")
-        self.setFixedHeight(140)
-        self.setToolTip("Mean loss since the last point, and its two parts over the hidden pixels")
-        self._steps: list[int] = []
-        self._values: dict[str, list[float]] = {name: [] for name in _NAMES}
+        self.setToolTip(
+            "Over the training steps, brightness range 1, squared:\n"
+            "loss: what the training makes smaller, and its two terms over hidden pixels, d_c (brightness) "
+            "and d_g (edges)\n"
+            "held out: d_c on pixels of the plane you look at that are never trained on; once it rises, "
+            "the network learns the noise by heart: stop earlier\n"
+            "noise left: variance of the noise still in that plane, fine texture included"
+        )
+        self._points: Mapping[str, _Curve] = {}
         self._drawn = 0.0
-        # Not a PlotWidget: its PlotItem makes menus without a parent, which outlive the dock.
-        self._canvas = pg.GraphicsLayoutWidget(self)
-        self._canvas.ci.setContentsMargins(0, 4, 4, 0)
-        self._canvas.ci.setSpacing(0)
-        view = pg.ViewBox(enableMenu=False, enableMouse=False, defaultPadding=0.03)
-        left = _LogAxis("left", linkView=view)
-        left.enableAutoSIPrefix(False)
-        left.setWidth(38)
-        bottom = pg.AxisItem("bottom", linkView=view)
-        bottom.enableAutoSIPrefix(False)
-        self._axes = (left, bottom)
-        self._canvas.addItem(left, 0, 0)
-        self._canvas.addItem(view, 0, 1)
-        self._canvas.addItem(bottom, 1, 1)
+        self._chart = Chart(self, log=True)
+        self._chart.setFixedHeight(124)
         self._curves = {}
         for name in _NAMES:
             self._curves[name] = pg.PlotCurveItem(pen=pg.mkPen(CURVE_COLOURS[name], width=1.5))
-            view.addItem(self._curves[name])
+            self._chart.view.addItem(self._curves[name])
         # Above the plot, where it hides no curve.
         legend = QLabel(
-            " &nbsp; ".join(
-                f'<span style="color: {CURVE_COLOURS[name]}">━</span> {label}'
+            " ".join(
+                f'<span style="color: {CURVE_COLOURS[name]}">━</span>&nbsp;{label.replace(" ", "&nbsp;")}'
                 for name, label in _NAMES.items()
             ),
             self,
         )
         legend.setStyleSheet("padding: 0")
+        legend.setWordWrap(True)
         legend.setAlignment(Qt.AlignmentFlag.AlignRight)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)
         layout.addWidget(legend)
-        layout.addWidget(self._canvas)
+        layout.addWidget(self._chart)
+        self.clear()
 
     def clear(self) -> None:
         """Begin a new run."""
-        self._steps.clear()
-        for values in self._values.values():
-            values.clear()
+        self._points = {name: _Curve() for name in _NAMES}
         self.draw()
 
     def add(self, event: Progress) -> None:
-        """Add one point; redraws at most four times a second."""
-        if not math.isfinite(event.loss) or (self._steps and event.iteration <= self._steps[-1]):
-            return
-        self._steps.append(event.iteration)
-        for name, values in self._values.items():
-            values.append(getattr(event, name))
-        if len(self._steps) > _POINTS:
-            del self._steps[1::2]
-            for values in self._values.values():
-                del values[1::2]
+        """Add one point of the losses; redraws at most four times a second."""
+        for name in _NAMES:
+            if name not in _FROM_PREVIEWS:
+                self._points[name].add(event.iteration, getattr(event, name))
         if time.monotonic() - self._drawn >= _INTERVAL:
             self.draw()
+
+    def add_preview(self, event: Preview) -> None:
+        """Add one point of what a preview tells; drawn with the next losses."""
+        if not event.final:
+            for name in _FROM_PREVIEWS:
+                self._points[name].add(event.iteration, getattr(event, name))
 
     def draw(self) -> None:
         """Draw all points."""
         self._drawn = time.monotonic()
-        steps = np.array(self._steps, float)
         for name, curve in self._curves.items():
-            values = np.array(self._values[name], float)
-            # A logarithmic axis has no place for 0, the deviation's value before it is switched on.
-            shown = np.isfinite(values) & (values > 0)
-            curve.setData(steps[shown], np.log10(values[shown]))
+            curve.setData(*self._points[name].shown())
 
     def set_palette(self, palette: Palette) -> None:
         """Take on the colours of napari's theme."""
-        text = QColor(palette.text)
-        self._canvas.setBackground(palette.background)
-        for axis in self._axes:
-            axis.setTextPen(text)
-            axis.setPen(QColor(palette.raised))
+        self._chart.set_palette(palette)

@@ -12,7 +12,7 @@ from qtpy.QtWidgets import QFileDialog, QMenu, QToolButton, QWidget
 
 from ..config import Config
 from ..errors import Blind2GradError
-from ..presets import load_preset, preset_folder, save_preset
+from ..preset_files import load_preset, preset_folder, save_preset
 
 _FILTER = "Preset (*.json)"
 

@@ -14,7 +14,13 @@ from napari.utils.theme import get_theme
 MASK_COLOURS: tuple[str, ...] = ("#00000000", "#0072b2", "#f0e442", "#d55e00")
 
 #: Colours of the curves in the loss plot, legible on light and dark ground.
-CURVE_COLOURS: Mapping[str, str] = {"loss": "#56b4e9", "content": "#e69f00", "deviation": "#cc79a7"}
+CURVE_COLOURS: Mapping[str, str] = {
+    "loss": "#56b4e9",
+    "content": "#e69f00",
+    "deviation": "#cc79a7",
+    "held_out": "#009e73",
+    "noise_left": "#d55e00",
+}
 
 
 @dataclass(frozen=True)

@@ -16,12 +16,14 @@ import numpy as np
 from napari.qt.threading import WorkerBase, WorkerBaseSignals
 from qtpy.QtCore import Signal
 
+from ..axes import Axes
 from ..config import Config, parameters
 from ..errors import translated
 from ..events import Event, Preview, Progress, Result, Started
 from . import preload
 from .adapter import Snapshot
 from .arrays import LiveArrays
+from .past import Past
 
 #: Priority of the computation against the window's: 0 the same, 19 only what the window leaves.
 _NICENESS = 5
@@ -107,6 +109,10 @@ class DenoiseWorker(WorkerBase):
         #: What changed on the way: the new values, and the ``iteration`` after which they took effect.
         self.changes: list[dict[str, Any]] = []
         self._iteration = 0
+        #: Their axes, colour samples included.
+        self.axes = snapshot.axes
+        #: What they held at the end of each cycle.
+        self.past = Past()
         self._changes: deque[Config] = deque(maxlen=1)  # only the newest counts
         self._stop = False
         self._begun_or_ending = threading.Event()
@@ -204,13 +210,14 @@ class DenoiseWorker(WorkerBase):
     def _take(self, event: Event, image: np.ndarray) -> None:
         """Do the copying here that would hold up the GUI thread."""
         if isinstance(event, Started):
-            axes = type(self.snapshot.axes)(event.axes, image.shape)
+            self.axes = Axes(event.axes, image.shape)
             dtype = image.dtype if self.config.dtype == "input" else np.dtype(np.float32)
-            self.arrays = LiveArrays(image, axes, dtype)
+            self.arrays = LiveArrays(image, self.axes, dtype)
             if self._before is not None:
                 self.arrays.adopt(self._before)
                 self._before = None
         elif self.arrays is not None:
+            self.past.take(event, self.arrays, self.axes, self.focus)
             if self.want_residual:
                 self.arrays.make_residual()
             if isinstance(event, Preview):

@@ -5,11 +5,11 @@ import json
 import pytest
 
 from napari_blind2grad import __version__
-from napari_blind2grad import presets as module
+from napari_blind2grad import preset_files as module
 from napari_blind2grad.cli.options import build_parser, config_from
 from napari_blind2grad.config import Config
 from napari_blind2grad.errors import ConfigError, InputError, OutputError
-from napari_blind2grad.presets import find_presets, load_preset, save_preset
+from napari_blind2grad.preset_files import find_presets, load_preset, save_preset
 
 MINE = Config.preset("balanced", omega=0.65, attention=True, threads=3)
 

@@ -487,7 +487,7 @@ def parameters() -> Iterator[Parameter]:
 PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
         "fast": MappingProxyType({}),
-        "balanced": MappingProxyType(dict(iterations=800, cycles=6, fold=1)),
+        "balanced": MappingProxyType(dict(iterations=700, cycles=6, fold=1)),
         # DESIGN section 1, literally; section 5.1.1 of the paper.
         "paper": MappingProxyType(
             dict(

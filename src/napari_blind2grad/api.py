@@ -49,7 +49,10 @@ def denoise(
     """
     from .engine.run import denoise_iter
 
-    for event in denoise_iter(image, axes, config, should_stop=should_stop):
+    watched = on_event is not None
+    for event in denoise_iter(
+        image, axes, config, should_stop=should_stop, previews=watched
+    ):
         if isinstance(event, Result):
             return event
         if on_event is not None:

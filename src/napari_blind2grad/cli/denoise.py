@@ -109,7 +109,7 @@ def _denoise(image: ImageFile, config: Config, interrupts: Interrupts, *, quiet:
     interrupts.running = True
     with ProgressBar(quiet=quiet) as bar:
         for event in denoise_iter(
-            image.data, image.axes, config, should_stop=interrupts.should_stop
+            image.data, image.axes, config, should_stop=interrupts.should_stop, previews=False
         ):
             if isinstance(event, Started):
                 told = event.notes

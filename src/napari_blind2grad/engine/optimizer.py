@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
@@ -17,22 +17,33 @@ _ITERATIONS = 5
 _RMS = 0.2
 
 
-def orthogonalise(matrix: Tensor) -> Tensor:
-    """Return a matrix with the singular vectors of `matrix` and singular values near 1 (0.7 to 1.2).
+def orthogonalise(matrices: Sequence[Tensor]) -> list[Tensor]:
+    """Return matrices with the singular vectors of `matrices` and singular values near 1 (0.7 to 1.2).
+
+    A polynomial of a matrix X times X is a polynomial of X Xᵀ: all iterations work on the small square Gram
+    matrices, of all `matrices` at once, and X itself is multiplied only at the end.
 
     Parameters
     ----------
-    matrix
-        Shape (M, N).
+    matrices
+        Each of a shape (M, N) of its own.
     """
+    wide = [x if x.shape[0] <= x.shape[1] else x.T for x in matrices]
+    side = max(len(x) for x in wide)
+    gram = wide[0].new_zeros((len(wide), side, side))
+    for i, x in enumerate(wide):
+        torch.mm(x, x.T, out=gram[i, : len(x), : len(x)])
+    energy = gram.diagonal(dim1=1, dim2=2).sum(1)[:, None, None] + 1e-14  # (K, 1, 1)
+    gram = gram / energy
     a, b, c = _QUINTIC
-    x: Tensor = matrix / (matrix.norm() + 1e-7)
-    wide = x.shape[0] <= x.shape[1]
-    x = x if wide else x.T
+    product = torch.eye(side, out=torch.empty_like(gram[0])) / energy.sqrt()
     for _ in range(_ITERATIONS):
-        gram = x @ x.T  # (min(M, N), min(M, N))
-        x = torch.addmm(x, torch.addmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
-    return x if wide else x.T
+        step = torch.baddbmm(gram, gram, gram, beta=b, alpha=c)  # (K, side, side)
+        step.diagonal(dim1=1, dim2=2).add_(a)
+        product = step @ product
+        gram = step @ (step @ gram)
+    found = [product[i, : len(x), : len(x)] @ x for i, x in enumerate(wide)]
+    return [x if m.shape[0] <= m.shape[1] else x.T for x, m in zip(found, matrices, strict=True)]
 
 
 class Muon(torch.optim.Optimizer):
@@ -67,20 +78,24 @@ class Muon(torch.optim.Optimizer):
     def step(self, closure: Any = None) -> None:  # type: ignore[override]  # noqa: ARG002
         """Move all weights that have a gradient."""
         for group in self.param_groups:
-            for weight in group["params"]:
-                if weight.grad is not None:
-                    rates = group["lr"], group["momentum"], group["weight_decay"]
-                    self._move(weight, weight.grad, *rates)
+            weights = [w for w in group["params"] if w.grad is not None]
+            if weights:
+                self._move(weights, group["lr"], group["momentum"], group["weight_decay"])
 
-    def _move(self, weight: Tensor, grad: Tensor, lr: float, momentum: float, decay: float) -> None:
-        state = self.state[weight]
-        if not state:
-            state["momentum"] = torch.zeros_like(weight)
-        mean = state["momentum"].lerp_(grad, 1 - momentum)
-        ahead = torch.lerp(grad, mean, momentum)  # Nesterov's
+    def _move(self, weights: list[Tensor], lr: float, momentum: float, decay: float) -> None:
+        grads = [w.grad for w in weights if w.grad is not None]
+        for weight in weights:
+            if not self.state[weight]:
+                self.state[weight]["momentum"] = torch.zeros_like(weight)
+        means = [self.state[weight]["momentum"] for weight in weights]
+        torch._foreach_lerp_(means, grads, 1 - momentum)
+        ahead = torch._foreach_lerp(grads, means, momentum)  # Nesterov's
         # The order of the columns does not matter; this one is that of the memory.
-        flat = ahead.permute(0, 2, 3, 1).reshape(len(weight), -1)  # (O, k·k·I)
-        o, i, ky, kx = weight.shape
-        update = orthogonalise(flat).reshape(o, ky, kx, i).permute(0, 3, 1, 2)
-        rate = lr * _RMS * max(flat.shape) ** 0.5
-        weight.mul_(1 - lr * decay).add_(update, alpha=-rate)
+        flat = [g.permute(0, 2, 3, 1).reshape(len(g), -1) for g in ahead]  # (O, k·k·I)
+        updates = []
+        for weight, update in zip(weights, orthogonalise(flat), strict=True):
+            o, i, ky, kx = weight.shape
+            rate = -lr * _RMS * max(update.shape) ** 0.5
+            updates.append(update.reshape(o, ky, kx, i).permute(0, 3, 1, 2) * rate)
+        torch._foreach_mul_(weights, 1 - lr * decay)
+        torch._foreach_add_(weights, updates)

@@ -50,9 +50,7 @@ def denoise(
     from .engine.run import denoise_iter
 
     watched = on_event is not None
-    for event in denoise_iter(
-        image, axes, config, should_stop=should_stop, previews=watched
-    ):
+    for event in denoise_iter(image, axes, config, should_stop=should_stop, previews=watched):
         if isinstance(event, Result):
             return event
         if on_event is not None:

@@ -170,7 +170,7 @@ class Config:
         live=True,
     )
     iterations: int = _p(
-        350,
+        320,
         "Iterations",
         "Training steps. More is slower and, up to a point, sharper and cleaner.",
         low=1,
@@ -343,7 +343,7 @@ class Config:
         live=True,
     )
     patch: int = _p(
-        128,
+        192,
         "Patch",
         "Side of the square patches trained on; 0 takes whole planes.",
         low=0,
@@ -355,7 +355,7 @@ class Config:
     batch: int = _p(
         0,
         "Batch",
-        "Patches per step; 0 chooses two to four by the size of the image.",
+        "Patches per step; 0 chooses one or two by the size of the image.",
         low=0,
         high=256,
         group="training",

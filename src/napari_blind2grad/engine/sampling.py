@@ -11,7 +11,7 @@ from ..config import Config
 from .stack import Planes
 
 #: Most patches in a batch whose size is left to us.
-_MOST = 4
+_MOST = 2
 
 
 class Patches(NamedTuple):
@@ -50,7 +50,7 @@ class Sampler:
         What to draw from.
     config
         Patch size, batch size and whether to flip and rotate. A batch of size 0 becomes an eighth of the
-        pixels, but two to four patches.
+        pixels, but one or two patches.
     multiple
         Patch sides are multiples of this.
     generator
@@ -66,7 +66,7 @@ class Sampler:
         side = config.patch or max(height, width)
         self.rows, self.columns = (min(-(-side // multiple) * multiple, n) for n in (height, width))
         eighth = len(planes) * height * width // (8 * self.patch)
-        self.batch = config.batch or min(_MOST, max(2, eighth))
+        self.batch = config.batch or min(_MOST, max(1, eighth))
         self.augment = config.augment
         self.generator = generator
         device = planes.noisy.device

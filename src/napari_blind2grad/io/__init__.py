@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .read import ImageFile, read_image, read_parameters
-from .whole import check_place, check_target, whole_file
+from .whole import check_place, check_target, whole_file, whole_folder
 from .write import write_image
 
 __all__ = [
@@ -13,5 +13,6 @@ __all__ = [
     "read_image",
     "read_parameters",
     "whole_file",
+    "whole_folder",
     "write_image",
 ]

@@ -22,7 +22,7 @@ from .warm import Trained, Warm
 
 Intensity = Literal["model", "image"]
 
-#: Ranges that differ by more than this factor are worth a word.
+#: An upper end of the grey values that differs by more than this factor is worth a word.
 _FAR = 3.0
 
 
@@ -225,9 +225,12 @@ def _other_ranges(
     """Return a note where grey values lie far from those that the network has seen."""
     notes = []
     for c in denoised:
-        if not 1 / _FAR < own[c].scale / trained_on[c].scale < _FAR:
+        seen, now = trained_on[c], own[c]
+        low, high = ((v - seen.low) / seen.scale for v in (now.low, now.low + now.scale))
+        if low < -1.0 or not 1 / _FAR < high < _FAR:
             notes.append(
-                f"Channel {c} spans {own[c].scale:.4g} grey values, that of the image trained on "
-                f"{trained_on[c].scale:.4g}: if the exposure differs, choose the intensity 'image'."
+                f"Channel {c} has grey values from {now.low:.4g} to {now.low + now.scale:.4g}, the "
+                f"network was trained on {seen.low:.4g} to {seen.low + seen.scale:.4g}. If the exposure "
+                "differs, choose the intensity 'image'."
             )
     return notes

@@ -16,7 +16,9 @@ import numpy.typing as npt
 from ..errors import OutputError
 
 #: File endings that can be written.
-ENDINGS = (".tif", ".tiff")
+ENDINGS = (".tif", ".tiff", ".zarr")
+#: Files by which an OME-Zarr folder is known.
+ZARR_MARKS = ("zarr.json", ".zgroup", ".zattrs")
 _OME_ENDINGS = (".ome.tif", ".ome.tiff")
 _OME_DTYPES = frozenset(
     ["int8", "int16", "int32", "uint8", "uint16", "uint32", "float32", "float64"]
@@ -26,6 +28,11 @@ _OME_DTYPES = frozenset(
 def is_ome(path: Path) -> bool:
     """Whether the name of `path` asks for OME-TIFF."""
     return path.name.lower().endswith(_OME_ENDINGS)
+
+
+def is_zarr(path: Path) -> bool:
+    """Whether the name of `path` asks for OME-Zarr."""
+    return path.suffix.lower() == ".zarr"
 
 
 def check_target(
@@ -51,17 +58,18 @@ def check_target(
     OutputError
         If the ending is not one of :data:`ENDINGS`, the dtype does not exist in the format, the
         folder is missing or write-protected, the disk too full, or `path` is the input file or a
-        folder.
+        folder of something else.
     """
     path = Path(path)
     if path.suffix.lower() not in ENDINGS:
-        raise OutputError(f"{path} must end in .ome.tif, .ome.tiff, .tif or .tiff.")
+        raise OutputError(f"{path} must end in .ome.tif, .ome.tiff, .tif, .tiff or .ome.zarr.")
     if dtype is not None and is_ome(path) and np.dtype(dtype).name not in _OME_DTYPES:
         raise OutputError(
             f"OME-TIFF has no {np.dtype(dtype).name} pixels. Choose a name that ends in .tif without "
             ".ome, or another type such as float32."
         )
-    check_place(path, nbytes=nbytes, source=source)
+    marks = ZARR_MARKS if is_zarr(path) else ()
+    check_place(path, nbytes=nbytes, source=source, replaces=marks)
 
 
 def check_place(

@@ -6,7 +6,7 @@ nothing in it can run code.
 
 from __future__ import annotations
 
-from .apply import apply
+from .applying import apply
 from .files import MARKS, Model, load_model, save_model
 
 __all__ = ["MARKS", "Model", "apply", "load_model", "save_model"]

@@ -105,7 +105,7 @@ def parse(content: dict[str, Any], folder: Path) -> Description:
     try:
         return _parse(content)
     except (ConfigError, InputError) as error:
-        raise InputError(f"The model {folder} cannot be used: {error}") from None
+        raise InputError(f"The model {folder} cannot be used: {error!s:.300}") from None
 
 
 def _parse(content: dict[str, Any]) -> Description:

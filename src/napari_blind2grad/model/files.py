@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from .. import __version__
@@ -67,7 +67,8 @@ def save_model(path: str | os.PathLike[str], result: Result) -> Path:
     text = json.dumps(_description(result, state), indent=2, ensure_ascii=False) + "\n"
     with whole_folder(path, replaces=MARKS) as temporary:
         weights, description = folder_files(temporary)
-        save_file({name: value.contiguous() for name, value in tensors.items()}, weights)
+        # Not its save_file, which has an error of its own for a full disk.
+        weights.write_bytes(save({name: value.contiguous() for name, value in tensors.items()}))
         description.write_text(text, encoding="utf-8")
         for written in (weights, description):
             with written.open("rb+") as handle:

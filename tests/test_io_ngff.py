@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pickle
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import numpy as np
 import ome_zarr_models
 import pytest
 import zarr
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from ome_zarr.io import parse_url
 from ome_zarr.reader import Reader
@@ -35,6 +36,7 @@ def values(dtype: str, shape: tuple[int, ...]) -> np.ndarray:
     return array
 
 
+@settings(max_examples=40)
 @given(data=st.data())
 def test_everything_survives(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
     planes = data.draw(st.lists(st.sampled_from("TCZ"), unique=True))
@@ -255,7 +257,8 @@ def test_damage(tmp_path: Path) -> None:
     assert level["shape"] == [2, 300, 300]
 
 
-def test_pickled_pixels_are_not_run(tmp_path: Path) -> None:
+@pytest.mark.parametrize("dtype", ["|u1", "|O"])
+def test_pickled_pixels_are_not_run(tmp_path: Path, dtype: str) -> None:
     """Version 2 of zarr can name Python's pickle as a filter: reading would run what the file says."""
     image = {"axes": ["y", "x"], "datasets": [{"path": "0"}]}
     path = foreign(tmp_path / "a.zarr", np.zeros((4, 4), np.uint8), {"multiscales": [image]})
@@ -266,7 +269,7 @@ def test_pickled_pixels_are_not_run(tmp_path: Path) -> None:
             return Path.mkdir, (mark,)
 
     header = json.loads((path / "0" / ".zarray").read_text())
-    header |= {"filters": [{"id": "pickle", "protocol": 5}], "compressor": None}
+    header |= {"filters": [{"id": "pickle", "protocol": 5}], "compressor": None, "dtype": dtype}
     (path / "0" / ".zarray").write_text(json.dumps(header))
     for chunk in (path / "0").glob("[0-9]*"):
         shutil.rmtree(chunk) if chunk.is_dir() else chunk.unlink()
@@ -274,7 +277,7 @@ def test_pickled_pixels_are_not_run(tmp_path: Path) -> None:
     block = path / "0" / f"0{separator}0"
     block.parent.mkdir(exist_ok=True)
     block.write_bytes(pickle.dumps(Bomb()))
-    with pytest.raises(InputError, match="a form that is no image"):
+    with pytest.raises(InputError, match=r"a form that is no image|damaged or incomplete"):
         read_image(path)
     assert not mark.exists()
 
@@ -302,7 +305,7 @@ def test_replacing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (other / "thesis.txt").touch()
     with pytest.raises(OutputError, match="holds something else"):
         write_image(other, values("u1", (3, 4)))
-    with pytest.raises(OutputError, match="choose 0.5 or 0.4"):
+    with pytest.raises(OutputError, match=r"choose 0\.5 or 0\.4"):
         write_image(tmp_path / "b.zarr", values("u1", (3, 4)), ome_zarr="0.9")
     assert {p.name for p in tmp_path.iterdir()} == {"a.zarr", "mine.zarr"}
 
@@ -310,17 +313,18 @@ def test_replacing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_nothing_is_there_before_it_is_whole(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import ome_zarr.writer
-
+    write_image(tmp_path / "first.zarr", values("u1", (3, 4)))  # loads the library
+    shutil.rmtree(tmp_path / "first.zarr")
+    writer = sys.modules["ome_zarr.writer"]
     path, seen = tmp_path / "a.zarr", []
-    real = ome_zarr.writer.write_multiscale
+    real = writer.write_multiscale
 
     def watched(*args: Any, **options: Any) -> Any:
         real(*args, **options)
         seen.append(path.exists())
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(ome_zarr.writer, "write_multiscale", watched)
+    monkeypatch.setattr(writer, "write_multiscale", watched)
     with pytest.raises(KeyboardInterrupt):
         write_image(path, values("u1", (3, 4)))
     assert seen == [False]

@@ -59,7 +59,7 @@ def find_jobs(patterns: Sequence[str], output: Path) -> list[Job]:
     for pattern in patterns:
         if Path(pattern) not in literal:
             base = _absolute(_fixed(pattern))
-            for name in glob.glob(pattern, recursive=True):
+            for name in glob.glob(pattern, recursive=True):  # noqa: PTH207 (may be absolute)
                 if _image(Path(name)):
                     found.setdefault(_absolute(Path(name)), base)
     inside = output.resolve()

@@ -58,7 +58,7 @@ class ProgressBar:
 
 def describe(progress: Progress) -> str:
     """Return `progress` in a few words."""
-    parts = [progress.phase]
+    parts: list[str] = [progress.phase]
     if progress.iterations:  # none where a trained network is applied
         parts[0] += f" {progress.iteration}/{progress.iterations}"
     if progress.phase == "train":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -57,8 +58,6 @@ def write_ngff(
         If it cannot be written; nothing is left behind under its name.
     """
     import zarr
-    from ome_zarr.format import format_from_version
-    from ome_zarr.writer import write_multiscale
 
     if version not in ("0.4", "0.5"):
         raise OutputError(f"OME-Zarr {version} cannot be written: choose 0.5 or 0.4.")
@@ -68,6 +67,11 @@ def write_ngff(
     letters = "".join(c for c in "TCZYX" if c in named)
     ordered = np.ascontiguousarray(array.transpose([named.index(c) for c in letters]))
     levels = _pyramid(ordered)
+    with warnings.catch_warnings():
+        # The library warns of a class of its own while it is imported.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        from ome_zarr import writer
+        from ome_zarr.format import format_from_version
     form = format_from_version(version)
     metadata: dict[str, Any] = {}
     if "C" in letters:
@@ -75,7 +79,7 @@ def write_ngff(
         metadata["omero"] = _omero(ordered, letters.index("C"), channel_names, colours)
     with whole_folder(path, replaces=ZARR_MARKS) as temporary:
         group = zarr.open_group(temporary, mode="w", zarr_format=form.zarr_format)
-        write_multiscale(
+        writer.write_multiscale(
             levels,
             group,
             fmt=form,
@@ -90,8 +94,22 @@ def write_ngff(
             name=path.name,
             **({"metadata": metadata} if metadata else {}),
         )
+        _place_levels(group)
         group.attrs[NAMESPACE] = {"description": description, "parameters": dict(parameters)}
     return path
+
+
+def _place_levels(group: Any) -> None:
+    """Say where the first pixels of the smaller images lie, in units: ome-zarr 0.18 says it in pixels."""
+    nested = "ome" in group.attrs
+    content = dict(group.attrs["ome"] if nested else group.attrs)
+    datasets = content["multiscales"][0]["datasets"]
+    full = datasets[0]["coordinateTransformations"][0]["scale"]
+    for dataset in datasets:
+        scale, move = dataset["coordinateTransformations"]
+        # The middle of a pixel is where the middle of those that it stands for was.
+        move["translation"] = [(s - f) / 2 for s, f in zip(scale["scale"], full, strict=True)]
+    group.attrs.update({"ome": content} if nested else content)
 
 
 def _fits(letter: str, unit: str) -> bool:

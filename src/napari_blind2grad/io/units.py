@@ -64,7 +64,11 @@ _ALIASES = {
 WORDS = {
     **{p + "m": word + "meter" for p, word in _PREFIXES.items()},
     **{p + "s": word + "second" for p, word in _PREFIXES.items() if p != "k"},
-    **{"Å": "angstrom", "in": "inch", "min": "minute", "h": "hour", "d": "day"},
+    "Å": "angstrom",
+    "in": "inch",
+    "min": "minute",
+    "h": "hour",
+    "d": "day",
 }
 _ALIASES |= {word: unit for unit, word in WORDS.items()}
 

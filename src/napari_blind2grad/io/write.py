@@ -44,11 +44,11 @@ def write_image(
     """Write `array` as TIFF or OME-Zarr; an existing file is replaced only once the new one is whole.
 
     A name that ends in ``.zarr`` gives an OME-Zarr folder, with its axes in TCZYX order (colours become
-    channels) and a pyramid of smaller images. A name that ends in ``.ome.tif`` or ``.ome.tiff`` gives OME-TIFF. Other TIFF files are ImageJ
-    hyperstacks where ImageJ knows the dtype (uint8, uint16, float32) and the size (4 GB), and else
-    plain TIFF with axes and pixel sizes in tifffile's own description. Rows, columns and colours
-    become the last dimensions, and an ImageJ hyperstack is always in TZCYXS order. Files over 4 GB
-    are BigTIFF.
+    channels) and a pyramid of smaller images. A name that ends in ``.ome.tif`` or ``.ome.tiff`` gives
+    OME-TIFF. Other TIFF files are ImageJ hyperstacks where ImageJ knows the dtype (uint8, uint16,
+    float32) and the size (4 GB), and else plain TIFF with axes and pixel sizes in tifffile's own
+    description. Rows, columns and colours become the last dimensions, and an ImageJ hyperstack is always
+    in TZCYXS order. Files over 4 GB are BigTIFF.
 
     Parameters
     ----------

@@ -21,9 +21,10 @@ ALLOWED = {
     "engine": {"base", "engine"},
     "quality": {"base", "quality"},
     "api": {"base", "engine", "api"},
+    "model": {"base", "io", "engine", "model"},
     "cli.options": {"base", "io"},
-    "cli": {"base", "io", "engine", "api", "cli", "cli.options"},
-    "gui": {"base", "io", "engine", "quality", "api", "cli.options", "gui"},
+    "cli": {"base", "io", "engine", "api", "model", "cli", "cli.options"},
+    "gui": {"base", "io", "engine", "quality", "api", "model", "cli.options", "gui"},
 }
 GUI_LIBRARIES = {"magicgui", "napari", "pyqtgraph", "PyQt6", "PySide6", "qtpy", "superqt", "vispy"}
 

@@ -15,15 +15,29 @@ if TYPE_CHECKING:
     from .config import Config
     from .engine.run import denoise_iter
     from .events import Result
+    from .model import apply, load_model, save_model
 
-__all__ = ["Config", "Result", "__version__", "denoise", "denoise_iter", "presets"]
+__all__ = [
+    "Config",
+    "Result",
+    "__version__",
+    "apply",
+    "denoise",
+    "denoise_iter",
+    "load_model",
+    "presets",
+    "save_model",
+]
 
 _LAZY = {
     "Config": ("config", "Config"),
     "Result": ("events", "Result"),
+    "apply": ("model", "apply"),
     "denoise": ("api", "denoise"),
     "denoise_iter": ("engine.run", "denoise_iter"),
+    "load_model": ("model", "load_model"),
     "presets": ("config", "PRESETS"),
+    "save_model": ("model", "save_model"),
 }
 
 

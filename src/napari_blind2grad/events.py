@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -175,7 +177,7 @@ class Result:
         What the user should know about this result; the notes of `started` come first.
     state
         The trained networks, for the argument `warm` of
-        :func:`~napari_blind2grad.denoise_iter`; kept in memory only, and nothing to look into.
+        :func:`~napari_blind2grad.denoise_iter` and for :meth:`save_model`; nothing to look into.
     """
 
     image: Array
@@ -200,6 +202,28 @@ class Result:
     def map_axes(self) -> str:
         """Axes of the maps: those of the image without ``S``."""
         return self.axes.replace("S", "")
+
+    def save_model(self, path: str | os.PathLike[str]) -> Path:
+        """Save the trained networks as a folder, for :func:`napari_blind2grad.apply`.
+
+        Parameters
+        ----------
+        path
+            The folder; an older model there is replaced, anything else is not.
+
+        Returns
+        -------
+        pathlib.Path
+            The folder.
+
+        Raises
+        ------
+        OutputError
+            If there is no trained network, or the folder cannot be written; nothing is left behind then.
+        """
+        from . import save_model
+
+        return save_model(path, self)
 
 
 Event = Started | Progress | Preview | Result

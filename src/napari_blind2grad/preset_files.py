@@ -63,7 +63,7 @@ def load_preset(path: Path) -> Config:
     try:
         if path.stat().st_size > _LONGEST:
             raise InputError(f"{path} is too long for a preset.")
-        content = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_once)
+        content = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=once)
     except OSError as error:
         raise InputError(f"The preset {path} cannot be read: {error.strerror}.") from error
     except (ValueError, RecursionError) as error:
@@ -98,7 +98,8 @@ def find_presets() -> dict[str, Path]:
     return {path.stem: path for path in sorted(found)}
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return `pairs` of a JSON object as a dictionary; a name that comes twice is a :class:`ValueError`."""
     found: dict[str, Any] = {}
     for name, value in pairs:
         if name in found:

@@ -41,6 +41,14 @@ def main(argv: Sequence[str] | None = None) -> int:
             from .info import run_info
 
             return run_info(args)
+        if args.command == "apply":
+            from .apply import run_apply
+
+            return run_apply(args)
+        if args.command == "batch":
+            from .batch import run_batch
+
+            return run_batch(args)
         from .denoise import run_denoise
 
         return run_denoise(args)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import tempfile
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,14 +15,24 @@ from ..axes import Axes
 from ..config import Config
 from ..crop import Crop, crop_slices, crop_text
 from ..errors import OutputError
-from ..events import MAPS, Progress, Result, Started
-from ..io import ImageFile, check_place, check_target, read_image, whole_file, write_image
+from ..events import MAPS, Event, Progress, Result, Started
+from ..io import (
+    ImageFile,
+    check_place,
+    check_target,
+    is_zarr,
+    read_image,
+    whole_file,
+    write_image,
+)
 from .interrupt import Interrupts
 from .options import config_from
 from .progress import ProgressBar
 from .terminal import complain, say
 
 _INTERRUPTED = 130
+#: By this file an older model folder is known, which may be replaced.
+MODEL_MARKS = ("model.json",)
 
 
 def run_denoise(args: argparse.Namespace) -> int:
@@ -36,28 +47,29 @@ def run_denoise(args: argparse.Namespace) -> int:
     """
     config = config_from(args)
     with Interrupts() as interrupts:
-        image = _cropped(read_image(args.input, args.axes), args.crop or {})
-        dtype = _file_dtype(args, config, image)
+        image = cropped(read_image(args.input, args.axes), args.crop or {})
+        dtype = file_dtype(args, config, image)
         target = args.output or default_target(image, dtype)
-        # Types that the engine refuses are left to its own, better words.
-        if image.dtype.kind in "iuf":
-            size = image.data.size * dtype.itemsize
-            check_target(target, dtype=dtype, nbytes=size, source=image.path)
+        check_room(target, image, dtype)
         if args.save_maps is not None:
             _prepare_folder(args.save_maps, image)
+        if args.save_model is not None:
+            check_place(args.save_model, replaces=MODEL_MARKS)
         result = _denoise(image, config, interrupts, quiet=args.quiet)
         if result.stopped and result.iterations == 0:
             complain("Interrupted before the first step: nothing was written.")
             return _INTERRUPTED
-        _write_result(target, image, result, dtype)
+        write_result(target, image, result, dtype, args.ome_zarr)
         if args.save_maps is not None:
             _write_maps(args.save_maps, image, result)
+        if args.save_model is not None:
+            result.save_model(args.save_model)
     if not args.quiet:
         say(summary(target, image, result, dtype))
     return _INTERRUPTED if interrupts.asked else 0
 
 
-def _cropped(image: ImageFile, crop: Crop) -> ImageFile:
+def cropped(image: ImageFile, crop: Crop) -> ImageFile:
     """Return the part of `image` that shall be denoised."""
     if not crop:
         return image
@@ -74,8 +86,10 @@ def _cropped(image: ImageFile, crop: Crop) -> ImageFile:
 def default_target(image: ImageFile, dtype: np.dtype[Any]) -> Path:
     """Return where the result goes when nobody says: beside the input, ``<name>_denoised.ome.tif``.
 
-    Types that OME-TIFF lacks (64-bit integers, float16) go to ``.tif``.
+    OME-Zarr gives OME-Zarr. Types that OME-TIFF lacks (64-bit integers, float16) go to ``.tif``.
     """
+    if is_zarr(image.path):
+        return image.path.with_name(f"{image.name}_denoised.ome.zarr")
     ome = dtype.name not in ("int64", "uint64", "float16")
     return image.path.with_name(f"{image.name}_denoised{'.ome' if ome else ''}.tif")
 
@@ -87,7 +101,8 @@ def summary(target: Path, image: ImageFile, result: Result, dtype: np.dtype[Any]
         f"{target}: {shape} {image.axes}, {dtype.name}, {result.seconds:.1f} s on {result.device}"
     )
     if result.stopped:
-        line += f", interrupted after {_steps(result)} iterations"
+        line += ", interrupted"
+        line += f" after {_steps(result)} iterations" if result.started.iterations else ""
     return line
 
 
@@ -95,22 +110,38 @@ def _steps(result: Result) -> str:
     return f"{result.iterations} of {result.started.iterations}"
 
 
-def _file_dtype(args: argparse.Namespace, config: Config, image: ImageFile) -> np.dtype[Any]:
+def check_room(target: Path, image: ImageFile, dtype: np.dtype[Any]) -> None:
+    """Raise :class:`OutputError` if the result could not be written to `target`."""
+    # Types that the engine refuses are left to its own, better words.
+    if image.dtype.kind in "iuf":
+        size = image.data.size * dtype.itemsize
+        check_target(target, dtype=dtype, nbytes=size, source=image.path)
+
+
+def file_dtype(args: argparse.Namespace, config: Config, image: ImageFile) -> np.dtype[Any]:
+    """Return the type of the pixels to write."""
     name = args.dtype or config.dtype
     return image.dtype if name == "input" else np.dtype(name)
 
 
 def _denoise(image: ImageFile, config: Config, interrupts: Interrupts, *, quiet: bool) -> Result:
-    if not quiet:
-        _tell(image.notes)
     from ..engine.run import denoise_iter
 
+    if not quiet:
+        tell(image.notes)
+    stop = interrupts.should_stop
+    events = denoise_iter(image.data, image.axes, config, should_stop=stop, previews=False)
+    return watched(events, interrupts, quiet=quiet)
+
+
+def watched(
+    events: Iterator[Event], interrupts: Interrupts, *, quiet: bool, below: bool = False
+) -> Result:
+    """Go through the `events` of a run, show its progress and notes, and return its result."""
     told: tuple[str, ...] = ()
     interrupts.running = True
-    with ProgressBar(quiet=quiet) as bar:
-        for event in denoise_iter(
-            image.data, image.axes, config, should_stop=interrupts.should_stop, previews=False
-        ):
+    with ProgressBar(quiet=quiet, below=below) as bar:
+        for event in events:
             if isinstance(event, Started):
                 told = event.notes
             elif isinstance(event, Progress):
@@ -118,19 +149,20 @@ def _denoise(image: ImageFile, config: Config, interrupts: Interrupts, *, quiet:
             elif isinstance(event, Result):
                 result = event
                 bar.finish()
-    if not quiet:
-        _tell(tuple(dict.fromkeys((*told, *result.notes))))
+    if not quiet and not below:
+        tell(tuple(dict.fromkeys((*told, *result.notes))))
     return result
 
 
-def _tell(notes: tuple[str, ...]) -> None:
+def tell(notes: tuple[str, ...]) -> None:
+    """Print `notes` beside the output."""
     for note in notes:
         complain(f"Note: {note}")
 
 
-def _parameters(image: ImageFile, result: Result) -> dict[str, Any]:
+def _parameters(image: ImageFile, result: Result, network: str) -> dict[str, Any]:
     """Return what a file must hold so that the run can be repeated."""
-    return {
+    values = {
         "version": result.version,
         "input": image.path.name,
         "axes": image.axes,
@@ -142,21 +174,39 @@ def _parameters(image: ImageFile, result: Result) -> dict[str, Any]:
         "stopped": result.stopped,
         "config": result.config.to_dict(),
     }
+    return {**values, "network": network} if network else values
 
 
-def _description(result: Result) -> str:
+def _description(result: Result, network: str) -> str:
     text = f"Denoised with napari-blind2grad {result.version}, preset {result.config.base}."
-    return text + (f" Interrupted after {_steps(result)} iterations." if result.stopped else "")
+    text += f" Network from {network}." if network else ""
+    if result.stopped and result.started.iterations:
+        return f"{text} Interrupted after {_steps(result)} iterations."
+    return f"{text} Interrupted." if result.stopped else text
 
 
-def _write_result(target: Path, image: ImageFile, result: Result, dtype: np.dtype[Any]) -> None:
+def write_result(
+    target: Path,
+    image: ImageFile,
+    result: Result,
+    dtype: np.dtype[Any],
+    ome_zarr: str = "0.5",
+    network: str = "",
+) -> None:
+    """Write the denoised image; `network` names where its network came from, if not from itself.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be written; the result is kept elsewhere then, if that is possible.
+    """
     try:
-        _write(target, image, result, result.image, result.axes, dtype)
+        _write(target, image, result, result.image, result.axes, dtype, ome_zarr, network)
     except OutputError as error:
         # Minutes of work must not be lost because a disk filled up meanwhile.
         rescue = Path(tempfile.mkdtemp(prefix="blind2grad-")) / target.name
         try:
-            _write(rescue, image, result, result.image, result.axes, dtype)
+            _write(rescue, image, result, result.image, result.axes, dtype, ome_zarr, network)
         except OutputError:
             rescue.parent.rmdir()
             raise error from None
@@ -170,6 +220,8 @@ def _write(
     array: Any,
     axes: str,
     dtype: np.dtype[Any] | None = None,
+    ome_zarr: str = "0.5",
+    network: str = "",
 ) -> None:
     write_image(
         target,
@@ -179,9 +231,10 @@ def _write(
         units=image.units,
         dtype=dtype,
         channel_names=image.channel_names,
-        description=_description(result),
-        parameters=_parameters(image, result),
+        description=_description(result, network),
+        parameters=_parameters(image, result, network),
         source=image.path,
+        ome_zarr=ome_zarr,
     )
 
 

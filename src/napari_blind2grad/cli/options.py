@@ -36,6 +36,8 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     _add_denoise(commands)
+    _add_apply(commands)
+    _add_batch(commands)
     _add_info(commands)
     return parser
 
@@ -86,14 +88,14 @@ def config_arguments(config: Config) -> list[str]:
 
 
 def read_settings(path: Path) -> Mapping[str, Any]:
-    """Return the settings in a JSON file, or those that made a TIFF file of ours.
+    """Return the settings in a JSON file, or those that made an image file of ours.
 
     Raises
     ------
     InputError
         If there are none.
     """
-    if path.suffix.lower() in (".tif", ".tiff"):
+    if path.suffix.lower() in (".tif", ".tiff", ".zarr"):
         from ..io import read_parameters
 
         values = read_parameters(path)
@@ -112,6 +114,11 @@ def read_settings(path: Path) -> Mapping[str, Any]:
 
 
 def _add_common(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--quiet", action="store_true", help="print errors only")
+    _add_debug(parser)
+
+
+def _add_debug(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
 
 
@@ -123,28 +130,123 @@ def _add_info(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
         allow_abbrev=False,
     )
     parser.add_argument("--parameters", action="store_true", help="print all parameters too")
-    _add_common(parser)
+    _add_debug(parser)
 
 
 def _add_denoise(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = commands.add_parser(
         "denoise",
-        help="denoise one TIFF or OME-TIFF file",
+        help="denoise one image file",
         usage="%(prog)s IN [-o OUT] [--preset NAME] [options]",
-        description="Denoise one TIFF, ImageJ TIFF or OME-TIFF file: an image, a stack or a time-lapse.",
+        description="Denoise one TIFF, ImageJ TIFF, OME-TIFF or OME-Zarr image: a plane, a stack or a "
+        "time-lapse.",
         epilog="Ctrl-C stops and writes what is finished; a second Ctrl-C aborts. "
         "Exit codes: 0 done, 1 failure, 2 wrong arguments, 130 interrupted.",
         allow_abbrev=False,
     )
+    _add_one_file(parser)
+    _add_start(parser)
+    _add_pixels(parser)
+    parser.add_argument(
+        "--save-maps",
+        metavar="DIR",
+        type=Path,
+        help="also write dual mask, gradient, gradient deviation, standout gate, losses and settings "
+        "into this folder, which is created",
+    )
+    parser.add_argument(
+        "--save-model",
+        metavar="DIR",
+        type=Path,
+        help="also save the trained network as this folder, for blind2grad apply",
+    )
+    _add_common(parser)
+    _add_method(parser)
+
+
+def _add_apply(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser(
+        "apply",
+        help="denoise one image file with a network that was trained on another",
+        usage="%(prog)s MODEL IN [-o OUT] [options]",
+        description="Denoise one image file with a network saved by blind2grad denoise --save-model.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("model", metavar="MODEL", type=Path, help="the folder of the network")
+    _add_one_file(parser)
+    _add_pixels(parser)
+    parser.add_argument(
+        "--intensity",
+        choices=("model", "image"),
+        default="model",
+        help="model: grey values mean what they meant in training; image: the range of this image is "
+        "mapped to that of the image trained on, for other exposures (default: model)",
+    )
+    _add_common(parser)
+    for parameter in parameters():
+        if parameter.name in ("device", "precision", "threads"):
+            _add_parameter(parser, parameter, "that of the training")
+
+
+def _add_batch(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser(
+        "batch",
+        help="denoise many image files",
+        usage="%(prog)s PATTERN [PATTERN ...] -o OUT_DIR [--one-network] [options]",
+        description="Denoise all files that match a pattern, such as 'folder/**/*.tif' (in quotation "
+        "marks; ** goes through all folders below). Each result lies in OUT_DIR as its file lies below "
+        "the part of the pattern that is fixed. A file that fails does not stop the others.",
+        epilog="Ctrl-C stops; the files that are finished stay. "
+        "Exit codes: 0 done, 1 a file failed, 2 wrong arguments, 130 interrupted.",
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "patterns", metavar="PATTERN", nargs="+", help="files, or a pattern that matches them"
+    )
+    parser.add_argument(
+        "-o",
+        "--output",
+        metavar="OUT_DIR",
+        type=Path,
+        required=True,
+        help="the folder for the results, which is created",
+    )
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument(
+        "--per-file",
+        action="store_true",
+        help="train one network for each file (default)",
+    )
+    which.add_argument(
+        "--one-network",
+        action="store_true",
+        help="train on the first file that can be read, and denoise all others with its network: faster, "
+        "for images of one kind and exposure",
+    )
+    parser.add_argument(
+        "--overwrite",
+        action="store_true",
+        help="denoise files whose result is there already once more (default: skip them)",
+    )
+    _add_start(parser)
+    _add_pixels(parser)
+    _add_common(parser)
+    _add_method(parser)
+
+
+def _add_one_file(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("input", metavar="IN", type=Path, help="the noisy image")
     parser.add_argument(
         "-o",
         "--output",
         metavar="OUT",
         type=_output,
-        help="where to write: .ome.tif gives OME-TIFF, .tif an ImageJ hyperstack; its folder must exist "
-        "(default: IN_denoised.ome.tif beside the input)",
+        help="where to write: .ome.tif gives OME-TIFF, .tif an ImageJ hyperstack, .ome.zarr OME-Zarr; its "
+        "folder must exist (default: IN_denoised.ome.tif beside the input, .ome.zarr for OME-Zarr)",
     )
+
+
+def _add_start(parser: argparse.ArgumentParser) -> None:
     start = parser.add_mutually_exclusive_group()
     start.add_argument(
         "--preset",
@@ -159,6 +261,9 @@ def _add_denoise(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         type=Path,
         help="start from the settings in a JSON file, or from those that an earlier result holds",
     )
+
+
+def _add_pixels(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--axes",
         type=_axes,
@@ -179,14 +284,14 @@ def _add_denoise(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "are rounded and saturated (default: input)",
     )
     parser.add_argument(
-        "--save-maps",
-        metavar="DIR",
-        type=Path,
-        help="also write dual mask, gradient, gradient deviation, standout gate, losses and settings "
-        "into this folder, which is created",
+        "--ome-zarr",
+        choices=("0.5", "0.4"),
+        default="0.5",
+        help="version of OME-Zarr to write (default: 0.5; older programs read 0.4)",
     )
-    parser.add_argument("--quiet", action="store_true", help="print errors only")
-    _add_common(parser)
+
+
+def _add_method(parser: argparse.ArgumentParser) -> None:
     groups: dict[str, argparse._ArgumentGroup] = {
         name: parser.add_argument_group(title) for name, title in _GROUPS.items()
     }
@@ -195,7 +300,9 @@ def _add_denoise(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
             _add_parameter(groups[parameter.group], parameter)
 
 
-def _add_parameter(group: argparse._ArgumentGroup, parameter: Parameter) -> None:
+def _add_parameter(
+    group: argparse._ActionsContainer, parameter: Parameter, default: str = ""
+) -> None:
     kind: dict[str, Any]
     if parameter.kind is bool:
         kind = {"action": argparse.BooleanOptionalAction}
@@ -205,7 +312,8 @@ def _add_parameter(group: argparse._ArgumentGroup, parameter: Parameter) -> None
         kind = {"metavar": "NAME"}
     else:
         kind = {"type": _number(parameter), "metavar": "N"}
-    text = f"{parameter.help.rstrip('.')} ({describe_values(parameter)})"
+    values = f"default: {default}" if default else describe_values(parameter)
+    text = f"{parameter.help.rstrip('.')} ({values})"
     group.add_argument(
         option_name(parameter), dest=parameter.name, help=text.replace("%", "%%"), **kind
     )
@@ -282,6 +390,8 @@ def _dtype(text: str) -> str:
 
 def _output(text: str) -> Path:
     path = Path(text)
-    if path.suffix.lower() not in (".tif", ".tiff"):
-        raise argparse.ArgumentTypeError(f"{text} must end in .ome.tif, .ome.tiff, .tif or .tiff")
+    if path.suffix.lower() not in (".tif", ".tiff", ".zarr"):
+        raise argparse.ArgumentTypeError(
+            f"{text} must end in .ome.tif, .ome.tiff, .tif, .tiff or .ome.zarr"
+        )
     return path

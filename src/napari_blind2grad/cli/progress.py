@@ -18,9 +18,11 @@ class ProgressBar:
     ----------
     quiet
         Show nothing.
+    below
+        Show it below another bar, and only while it runs.
     """
 
-    def __init__(self, *, quiet: bool = False) -> None:
+    def __init__(self, *, quiet: bool = False, below: bool = False) -> None:
         self._bar = tqdm(
             total=1.0,
             disable=quiet,
@@ -28,6 +30,8 @@ class ProgressBar:
             dynamic_ncols=True,
             bar_format="{desc} |{bar}| {percentage:3.0f}%",
             desc="starting",
+            position=int(below),
+            leave=not below,
         )
 
     def __enter__(self) -> ProgressBar:
@@ -54,7 +58,9 @@ class ProgressBar:
 
 def describe(progress: Progress) -> str:
     """Return `progress` in a few words."""
-    parts = [f"{progress.phase} {progress.iteration}/{progress.iterations}"]
+    parts: list[str] = [progress.phase]
+    if progress.iterations:  # none where a trained network is applied
+        parts[0] += f" {progress.iteration}/{progress.iterations}"
     if progress.phase == "train":
         parts.append(f"cycle {progress.cycle}/{progress.cycles}")
     if progress.networks > 1:

@@ -83,19 +83,20 @@ class Muon(torch.optim.Optimizer):
                 self._move(weights, group["lr"], group["momentum"], group["weight_decay"])
 
     def _move(self, weights: list[Tensor], lr: float, momentum: float, decay: float) -> None:
-        grads = [w.grad for w in weights if w.grad is not None]
-        for weight in weights:
-            if not self.state[weight]:
-                self.state[weight]["momentum"] = torch.zeros_like(weight)
-        means = [self.state[weight]["momentum"] for weight in weights]
-        torch._foreach_lerp_(means, grads, 1 - momentum)
-        ahead = torch._foreach_lerp(grads, means, momentum)  # Nesterov's
-        # The order of the columns does not matter; this one is that of the memory.
-        flat = [g.permute(0, 2, 3, 1).reshape(len(g), -1) for g in ahead]  # (O, k·k·I)
-        updates = []
+        flat = [self._direction(weight, momentum) for weight in weights]
         for weight, update in zip(weights, orthogonalise(flat), strict=True):
             o, i, ky, kx = weight.shape
-            rate = -lr * _RMS * max(update.shape) ** 0.5
-            updates.append(update.reshape(o, ky, kx, i).permute(0, 3, 1, 2) * rate)
-        torch._foreach_mul_(weights, 1 - lr * decay)
-        torch._foreach_add_(weights, updates)
+            rate = lr * _RMS * max(update.shape) ** 0.5
+            update = update.reshape(o, ky, kx, i).permute(0, 3, 1, 2)
+            weight.mul_(1 - lr * decay).add_(update, alpha=-rate)
+
+    def _direction(self, weight: Tensor, momentum: float) -> Tensor:
+        """Return Nesterov's momentum of one weight as a matrix (O, k·k·I)."""
+        assert weight.grad is not None
+        state = self.state[weight]
+        if not state:
+            state["momentum"] = torch.zeros_like(weight)
+        mean = state["momentum"].lerp_(weight.grad, 1 - momentum)
+        ahead = torch.lerp(weight.grad, mean, momentum)
+        # The order of the columns does not matter; this one is that of the memory.
+        return ahead.permute(0, 2, 3, 1).reshape(len(weight), -1)

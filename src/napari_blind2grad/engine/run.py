@@ -24,7 +24,7 @@ from .output import Output
 from .refine import refine
 from .stack import Stack, check, load
 from .training import Training, seed_of
-from .warm import LATE, Warm, Weights, weights_of
+from .warm import LATE, Trained, Warm, Weights, trained, weights_of
 
 Focus = Callable[[], Mapping[str, int]]
 Events = Generator[Event, Config | None, None]
@@ -85,11 +85,11 @@ def denoise_iter(
     config = config or Config()
     with translated(), devices.threads(config.threads):
         stack = check(image, axes)
-        run = _Run(stack, config, should_stop or (lambda: False), focus or dict, warm, previews)
+        run = Run(stack, config, should_stop or (lambda: False), focus or dict, warm, previews)
         yield from run.events()
 
 
-class _Run:
+class Run:
     """State of one run; :meth:`events` reads top to bottom."""
 
     def __init__(
@@ -99,7 +99,7 @@ class _Run:
         should_stop: Callable[[], bool],
         focus: Focus,
         warm: Warm | None,
-        previews: bool,
+        previews: bool = True,
     ) -> None:
         self.stack = stack
         self.config = config
@@ -110,7 +110,8 @@ class _Run:
         self.continued = False
         self.notes = list(stack.notes)
         self.refresh_due = False
-        self.trained: list[Weights | None] = []
+        self.trained: list[Trained | None] = []
+        self.guide: Weights | None = None
         self.device = devices.choose_device(config.device)
         self.dtype = devices.choose_dtype(config.precision, self.device)
         self.output = Output(stack, config)
@@ -134,7 +135,7 @@ class _Run:
                 self.group = group
                 self.training = self._begin(group)
             yield from self._train()
-            self.trained.append(weights_of(self.training.network) if self._learnt() else None)
+            self.trained.append(trained(self.training, self.guide) if self._learnt() else None)
             if self.step:
                 yield from self._predict()
             self.steps_before += self.step
@@ -147,6 +148,7 @@ class _Run:
             self.stack, self.groups[group], self.config, self.device, multiple(self.config)
         )
         training = Training(planes, self.config, self.dtype, seed_of(self.config, group))
+        self.guide = None
         if self.warm is not None:
             self.continued = self.warm.into(group, training.network)
             if not self.continued:
@@ -188,6 +190,7 @@ class _Run:
     def _refresh(self) -> Events:
         """Denoise all planes once: the medium clean image ``x_m`` of the next cycle (eq. 3.10)."""
         self.refresh_due = False
+        weights = weights_of(self.training.network)
         medium = torch.empty_like(self.training.planes.noisy)
         for plane in range(len(medium)):
             if self._stop():
@@ -196,6 +199,7 @@ class _Run:
             self.clock.done += estimate[0].numel()
             yield from self._tell(self._show(plane, estimate[None]))
         self.training.begin_cycle(medium)
+        self.guide = weights
 
     def _predict(self) -> Events:
         """Finish every plane: the mean of stochastic passes; after a stop, a single pass."""
@@ -365,7 +369,7 @@ class _Run:
         untouched = [c for group in self.groups[behind:] for c in group]
         if self.stopped and untouched:
             named = ", ".join(str(c) for c in untouched)
-            notes.append(f"Stopped before channel {named} was trained: it is still noisy.")
+            notes.append(f"Stopped before channel {named} was denoised: it is still noisy.")
         losses = np.concatenate(self.losses) if self.losses else np.zeros((0, 3), np.float32)
         return Result(
             image=self.output.image,
@@ -381,5 +385,8 @@ class _Run:
             stopped=self.stopped,
             started=started,
             notes=tuple(notes),
-            state=Warm(tuple(self.trained)),
+            state=self._state(),
         )
+
+    def _state(self) -> Warm:
+        return Warm(tuple(self.trained), self.stack.maps, self.stack.array.shape[3])

@@ -76,7 +76,7 @@ class Tuner(QCheckBox):
 
     def keep(self, layer: Image, state: Any) -> None:
         """Keep the networks of a run on `layer` that has ended; they hold no image."""
-        if state is not None and any(weights is not None for weights in state.networks):
+        if state is not None and any(network is not None for network in state.networks):
             self._states[layer] = state
         again, self._again = self._again, False
         if again:

@@ -1,17 +1,20 @@
-"""Image files in and out: TIFF, ImageJ TIFF and OME-TIFF with axes, pixel sizes, units and dtype."""
+"""Image files in and out: TIFF, ImageJ TIFF, OME-TIFF and OME-Zarr with axes, sizes, units and dtype."""
 
 from __future__ import annotations
 
-from .read import ImageFile, read_image, read_parameters
-from .whole import check_place, check_target, whole_file
+from .read import ImageFile, read_image, read_parameters, stem
+from .whole import check_place, check_target, is_zarr, whole_file, whole_folder
 from .write import write_image
 
 __all__ = [
     "ImageFile",
     "check_place",
     "check_target",
+    "is_zarr",
     "read_image",
     "read_parameters",
+    "stem",
     "whole_file",
+    "whole_folder",
     "write_image",
 ]

@@ -1,4 +1,4 @@
-"""Reading of TIFF files that trusts none of them."""
+"""Reading of image files that trusts none of them."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from ..errors import InputError, OutOfMemory
 from ..events import Array
 from .metadata import Metadata, read_metadata
 from .units import usable_scale, usable_units
+from .whole import ZARR_MARKS, is_zarr
 
 # What tifffile and its codecs raise on files that are broken (imagecodecs: RuntimeError).
 _BROKEN = (
@@ -90,26 +91,30 @@ class ImageFile:
 
 
 def read_image(path: str | os.PathLike[str], axes: str | None = None) -> ImageFile:
-    """Read the first image of a TIFF, ImageJ TIFF or OME-TIFF file.
+    """Read the first image of a TIFF, ImageJ TIFF or OME-TIFF file, or an OME-Zarr folder.
 
     Of a file with several images the first is read, of a pyramid the full resolution; notes say so.
 
     Parameters
     ----------
     path
-        The file.
+        The file, or the folder of an OME-Zarr image.
     axes
         What the dimensions are, in the file's order; overrides what the file says.
 
     Raises
     ------
     InputError
-        If the file is missing, unreadable, not a TIFF, damaged or incomplete, or its dimensions
+        If the file is missing, unreadable, no such image, damaged or incomplete, or its dimensions
         cannot be told; the message says what to do.
     OutOfMemory
         If it does not fit into memory.
     """
     path = Path(path)
+    if _is_zarr_folder(path):
+        from .ngff import read_ngff
+
+        return read_ngff(path, axes)
     with _opened(path) as (tiff, log):
         _check_chain(tiff, path)
         if not tiff.series:
@@ -142,7 +147,7 @@ def read_image(path: str | os.PathLike[str], axes: str | None = None) -> ImageFi
         scale=usable_scale(metadata.scale, letters),
         units=usable_units(metadata.units, letters),
         channel_names=metadata.channel_names if "C" in letters else (),
-        name=_stem(path),
+        name=stem(path),
         path=path,
         parameters=metadata.parameters,
         notes=tuple(dict.fromkeys(notes)),
@@ -157,8 +162,17 @@ def read_parameters(path: str | os.PathLike[str]) -> Mapping[str, Any]:
     InputError
         If the file cannot be read.
     """
-    with _opened(Path(path)) as (tiff, _):
+    path = Path(path)
+    if _is_zarr_folder(path):
+        from .ngff import read_ngff_parameters
+
+        return read_ngff_parameters(path)
+    with _opened(path) as (tiff, _):
         return read_metadata(tiff).parameters
+
+
+def _is_zarr_folder(path: Path) -> bool:
+    return path.is_dir() and (is_zarr(path) or any((path / m).is_file() for m in ZARR_MARKS))
 
 
 @contextlib.contextmanager
@@ -300,9 +314,10 @@ def _renamed(metadata: Metadata, old: str, new: str) -> Metadata:
     )
 
 
-def _stem(path: Path) -> str:
+def stem(path: Path) -> str:
+    """Return the name of `path` without its folder and the endings of images."""
     name = path.name
-    for ending in (".tif", ".tiff"):
+    for ending in (".tif", ".tiff", ".zarr"):
         if name.lower().endswith(ending):
             name = name[: -len(ending)]
     return name[:-4] if name.lower().endswith(".ome") else name

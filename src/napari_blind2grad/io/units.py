@@ -6,7 +6,17 @@ import math
 import re
 from collections.abc import Mapping
 
-_PREFIXES = ("", "k", "d", "c", "m", "µ", "n", "p", "f")
+_PREFIXES = {
+    "": "",
+    "k": "kilo",
+    "d": "deci",
+    "c": "centi",
+    "m": "milli",
+    "µ": "micro",
+    "n": "nano",
+    "p": "pico",
+    "f": "femto",
+}
 #: Units of length and time that OME-XML allows and microscopes use.
 LENGTHS = frozenset(p + "m" for p in _PREFIXES) | {"Å", "in"}
 TIMES = frozenset(p + "s" for p in _PREFIXES if p != "k") | {"min", "h", "d"}
@@ -48,6 +58,19 @@ _ALIASES = {
     "none": "",
     "unknown": "",
 }
+
+
+#: How OME-Zarr spells them.
+WORDS = {
+    **{p + "m": word + "meter" for p, word in _PREFIXES.items()},
+    **{p + "s": word + "second" for p, word in _PREFIXES.items() if p != "k"},
+    "Å": "angstrom",
+    "in": "inch",
+    "min": "minute",
+    "h": "hour",
+    "d": "day",
+}
+_ALIASES |= {word: unit for unit, word in WORDS.items()}
 
 
 def normalize_unit(text: str) -> str:

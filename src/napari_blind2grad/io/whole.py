@@ -7,7 +7,7 @@ import errno
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +16,9 @@ import numpy.typing as npt
 from ..errors import OutputError
 
 #: File endings that can be written.
-ENDINGS = (".tif", ".tiff")
+ENDINGS = (".tif", ".tiff", ".zarr")
+#: Files by which an OME-Zarr folder is known.
+ZARR_MARKS = ("zarr.json", ".zgroup", ".zattrs")
 _OME_ENDINGS = (".ome.tif", ".ome.tiff")
 _OME_DTYPES = frozenset(
     ["int8", "int16", "int32", "uint8", "uint16", "uint32", "float32", "float64"]
@@ -26,6 +28,11 @@ _OME_DTYPES = frozenset(
 def is_ome(path: Path) -> bool:
     """Whether the name of `path` asks for OME-TIFF."""
     return path.name.lower().endswith(_OME_ENDINGS)
+
+
+def is_zarr(path: Path) -> bool:
+    """Whether the name of `path` asks for OME-Zarr."""
+    return path.suffix.lower() == ".zarr"
 
 
 def check_target(
@@ -51,26 +58,47 @@ def check_target(
     OutputError
         If the ending is not one of :data:`ENDINGS`, the dtype does not exist in the format, the
         folder is missing or write-protected, the disk too full, or `path` is the input file or a
-        folder.
+        folder of something else.
     """
     path = Path(path)
     if path.suffix.lower() not in ENDINGS:
-        raise OutputError(f"{path} must end in .ome.tif, .ome.tiff, .tif or .tiff.")
+        raise OutputError(f"{path} must end in .ome.tif, .ome.tiff, .tif, .tiff or .ome.zarr.")
     if dtype is not None and is_ome(path) and np.dtype(dtype).name not in _OME_DTYPES:
         raise OutputError(
             f"OME-TIFF has no {np.dtype(dtype).name} pixels. Choose a name that ends in .tif without "
             ".ome, or another type such as float32."
         )
-    check_place(path, nbytes=nbytes, source=source)
+    marks = ZARR_MARKS if is_zarr(path) else ()
+    check_place(path, nbytes=nbytes, source=source, replaces=marks)
 
 
 def check_place(
-    path: Path, *, nbytes: int = 0, source: str | os.PathLike[str] | None = None
+    path: Path,
+    *,
+    nbytes: int = 0,
+    source: str | os.PathLike[str] | None = None,
+    replaces: Sequence[str] = (),
 ) -> None:
-    """Raise :class:`OutputError` if a file of `nbytes` cannot be written at `path`."""
+    """Find out whether a file of `nbytes` can be written at `path`, or a folder.
+
+    Parameters
+    ----------
+    path
+        Where it shall lie.
+    nbytes
+        Its size.
+    source
+        The input file.
+    replaces
+        For a folder: the files by which an older one of its kind is known, which may be replaced. An
+        empty folder may be replaced too. None for a file.
+
+    Raises
+    ------
+    OutputError
+        If it cannot.
+    """
     folder = path.resolve().parent
-    if path.is_dir():
-        raise OutputError(f"{path} is a folder. Give the name of a file in it.")
     if not folder.is_dir():
         raise OutputError(
             f"The folder {folder} does not exist. Create it first, or choose another."
@@ -79,6 +107,10 @@ def check_place(
         raise OutputError(
             f"{path} is the input file, which is never overwritten. Choose another name."
         )
+    if replaces:
+        _check_replaceable(path, replaces)
+    elif path.is_dir():
+        raise OutputError(f"{path} is a folder. Give the name of a file in it.")
     if not os.access(folder, os.W_OK) or (path.exists() and not os.access(path, os.W_OK)):
         raise OutputError(f"There is no permission to write {path}. Choose another folder.")
     usage = shutil.disk_usage(folder)
@@ -87,6 +119,17 @@ def check_place(
         raise OutputError(
             f"The disk of {folder} is full: {nbytes / 2**20:.1f} MiB are needed and "
             f"{usage.free / 2**20:.1f} MiB are free. Free some space or choose another folder."
+        )
+
+
+def _check_replaceable(path: Path, marks: Sequence[str]) -> None:
+    if path.is_file():
+        raise OutputError(f"{path} is a file, but a folder shall be written. Choose another name.")
+    if not path.is_dir() or any((path / mark).is_file() for mark in marks):
+        return
+    if any(path.iterdir()):
+        raise OutputError(
+            f"The folder {path} holds something else, which is not overwritten. Choose another name."
         )
 
 
@@ -118,6 +161,46 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def whole_folder(path: str | os.PathLike[str], replaces: Sequence[str]) -> Iterator[Path]:
+    """Give a temporary folder beside `path` that takes its name once the block ends without an error.
+
+    On any error, an interrupt included, the temporary folder is removed and `path` stays as it was.
+
+    Parameters
+    ----------
+    path, replaces
+        As in :func:`check_place`.
+
+    Raises
+    ------
+    OutputError
+        If something else lies there, or the operating system refuses to write.
+    """
+    final = Path(path).resolve()
+    name = secrets.token_hex(8)
+    temporary, old = final.with_name(f".{name}.part"), final.with_name(f".{name}.old")
+    check_place(final, replaces=replaces)
+    try:
+        temporary.mkdir()
+        yield temporary
+        if final.exists():
+            final.rename(old)
+        try:
+            temporary.rename(final)
+        except BaseException:
+            if old.exists():
+                old.rename(final)
+            raise
+    except OutputError:
+        raise
+    except OSError as error:
+        raise OutputError(f"{path} could not be written: {_reason(error, final.parent)}") from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)
 
 
 def _reason(error: OSError, folder: Path) -> str:

@@ -1,4 +1,4 @@
-"""Writing of TIFF files that are whole or not there at all."""
+"""Writing of image files that are whole or not there at all."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ..events import Array
 from .flavours import Facts, imagej_options, ome_options, printable, shaped_options
 from .metadata import NAMESPACE
 from .units import usable_scale, usable_units
-from .whole import check_target, is_ome, whole_file
+from .whole import check_target, is_ome, is_zarr, whole_file
 
 _IMAGEJ_DTYPES = frozenset(["uint8", "uint16", "float32"])
 # Beyond this a classic TIFF's 32-bit offsets do not reach; some room is left for the metadata.
@@ -39,14 +39,16 @@ def write_image(
     description: str = "",
     parameters: Mapping[str, Any] | None = None,
     source: str | os.PathLike[str] | None = None,
+    ome_zarr: str = "0.5",
 ) -> Path:
-    """Write `array` as TIFF; an existing file is replaced only once the new one is whole.
+    """Write `array` as TIFF or OME-Zarr; an existing file is replaced only once the new one is whole.
 
-    A name that ends in ``.ome.tif`` or ``.ome.tiff`` gives OME-TIFF. Other TIFF files are ImageJ
-    hyperstacks where ImageJ knows the dtype (uint8, uint16, float32) and the size (4 GB), and else
-    plain TIFF with axes and pixel sizes in tifffile's own description. Rows, columns and colours
-    become the last dimensions, and an ImageJ hyperstack is always in TZCYXS order. Files over 4 GB
-    are BigTIFF.
+    A name that ends in ``.zarr`` gives an OME-Zarr folder, with its axes in TCZYX order (colours become
+    channels) and a pyramid of smaller images. A name that ends in ``.ome.tif`` or ``.ome.tiff`` gives
+    OME-TIFF. Other TIFF files are ImageJ hyperstacks where ImageJ knows the dtype (uint8, uint16,
+    float32) and the size (4 GB), and else plain TIFF with axes and pixel sizes in tifffile's own
+    description. Rows, columns and colours become the last dimensions, and an ImageJ hyperstack is always
+    in TZCYXS order. Files over 4 GB are BigTIFF.
 
     Parameters
     ----------
@@ -69,6 +71,8 @@ def write_image(
         How the image was made: any values that JSON can hold.
     source
         The input file, which must not be overwritten.
+    ome_zarr
+        Version of OME-Zarr: ``"0.5"``, or ``"0.4"`` for older programs.
 
     Returns
     -------
@@ -86,6 +90,20 @@ def write_image(
     kind = np.dtype(array.dtype if dtype is None else dtype)
     given = parse_axes(axes, array.shape)
     check_target(path, dtype=kind, nbytes=array.size * kind.itemsize, source=source)
+    if is_zarr(path):
+        from .ngff_write import write_ngff
+
+        return write_ngff(
+            path,
+            to_dtype(array, kind).astype(kind.newbyteorder("="), copy=False),
+            given,
+            scale=usable_scale(scale, given.letters),
+            units=usable_units(units, given.letters),
+            channel_names=channel_names,
+            description=description,
+            parameters=parameters or {},
+            version=ome_zarr,
+        )
     flavour = _flavour(path, kind, given)
     ordered, letters = _file_order(to_dtype(array, kind), given, flavour)
     native = np.ascontiguousarray(ordered, dtype=kind.newbyteorder("="))

@@ -1,0 +1,105 @@
+"""Which files a batch is made of, and where each result goes."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import InputError
+from ..io import is_zarr, stem
+
+_WILD = frozenset("*?[")
+#: Endings of :func:`~napari_blind2grad.cli.denoise.default_target`.
+_ENDINGS = (".ome.tif", ".tif", ".ome.zarr")
+
+
+@dataclass(frozen=True)
+class Job:
+    """One file of a batch.
+
+    Attributes
+    ----------
+    source
+        The noisy image.
+    folder
+        Where its result goes.
+    clash
+        An earlier file whose result has the same name, if any.
+    """
+
+    source: Path
+    folder: Path
+    clash: Path | None = None
+
+    def exists(self) -> bool:
+        """Whether its result is there already."""
+        name = stem(self.source)
+        return any((self.folder / f"{name}_denoised{ending}").exists() for ending in _ENDINGS)
+
+
+def find_jobs(patterns: Sequence[str], output: Path) -> list[Job]:
+    """Return the files that match `patterns`, each once, sorted by path.
+
+    Below `output` each lies as it lies below the fixed part of its pattern: the folders before the first
+    wildcard. Files without any are taken from the folder that all of them share. What lies in `output`
+    itself, such as the results of an earlier batch, is left out.
+
+    Raises
+    ------
+    InputError
+        If all files lie in `output`.
+    """
+    literal = [Path(p) for p in patterns if Path(p).exists() or not _WILD & set(p)]
+    parents = [_absolute(path).parent for path in literal]
+    shared = Path(os.path.commonpath(parents)) if parents else Path()
+    found = {_absolute(path): shared for path in literal}
+    for pattern in patterns:
+        if Path(pattern) not in literal:
+            base = _absolute(_fixed(pattern))
+            for name in glob.glob(pattern, recursive=True):  # noqa: PTH207 (may be absolute)
+                if _image(Path(name)):
+                    found.setdefault(_absolute(Path(name)), base)
+    inside = output.resolve()
+    outside = {p: base for p, base in found.items() if inside not in p.resolve().parents}
+    if found and not outside:
+        raise InputError(f"All files lie in {output}. Choose another folder for the results.")
+    jobs: list[Job] = []
+    names: dict[tuple[Path, str], Path] = {}
+    for path in sorted(outside):
+        base = outside[path]
+        folder = output
+        if path.is_relative_to(base):  # not behind wildcards that are followed by ..
+            folder = output / path.parent.relative_to(base)
+        key = folder, stem(path).lower()
+        jobs.append(Job(_shown(path), folder, names.get(key)))
+        names.setdefault(key, path)
+    return jobs
+
+
+def _absolute(path: Path) -> Path:
+    return Path(os.path.abspath(path))  # noqa: PTH100 (Path.absolute keeps ..)
+
+
+def _fixed(pattern: str) -> Path:
+    parts = []
+    for part in Path(pattern).parts[:-1]:
+        if _WILD & set(part):
+            break
+        parts.append(part)
+    return Path(*parts)
+
+
+def _image(path: Path) -> bool:
+    """Whether `path` can be an image: a file, or an OME-Zarr folder, but nothing inside one."""
+    if any(is_zarr(parent) for parent in path.parents):
+        return False
+    return path.is_file() or is_zarr(path)
+
+
+def _shown(path: Path) -> Path:
+    """Return `path` as people wrote it: from the working folder, if it lies there."""
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path

@@ -444,8 +444,8 @@ class Blind2GradWidget(Pane):
 
     def _on_save(self) -> None:
         layer = self._denoised()
-        if layer is not None and (path := ask_where(self, layer, self.input.layer())):
-            self.save(path)
+        if layer is not None:
+            ask_where(self, layer, self.input.layer(), self.save)
 
     # ------------------------------------------------------------------ what the viewer does
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pyqtgraph as pg
+from hands import click, drag, reach, type_over
 from qtpy.QtCore import QPoint, Qt, QTimer
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import (
@@ -18,7 +19,6 @@ from qtpy.QtWidgets import (
     QFileDialog,
     QLineEdit,
     QMenu,
-    QScrollArea,
     QSlider,
     QTabBar,
     QWidget,
@@ -136,7 +136,7 @@ class Monkey:
         name = widget.objectName() or getattr(widget, "text", str)() or type(widget).__name__
         self.used.add(name)
         self.done.append(name)
-        self.dock.findChild(QScrollArea).ensureWidgetVisible(widget)
+        reach(self.dock, widget)
         if isinstance(widget, pg.GraphicsView):
             self._drag(widget)
         elif isinstance(widget, QAbstractSpinBox):
@@ -149,22 +149,14 @@ class Monkey:
             keys = (Qt.Key.Key_Home, Qt.Key.Key_End, Qt.Key.Key_PageDown, key, key)
             QTest.keyClick(widget, self.random.choice(keys))
         elif isinstance(widget, QLineEdit):
-            self.type_text(widget, self.random.choice(TEXTS.get(name, ("", "cpu", "1"))))
+            type_over(widget, self.random.choice(TEXTS.get(name, ("", "cpu", "1"))))
         elif isinstance(widget, QTabBar):
             rect = widget.tabRect(self.random.randrange(widget.count()))
             QTest.mouseClick(widget, Qt.MouseButton.LeftButton, pos=rect.center())
         else:
             if getattr(widget, "menu", lambda: None)() is not None:
                 QTimer.singleShot(20, self._choose_in_menu)  # the menu waits for an answer
-            QTest.mouseClick(widget, Qt.MouseButton.LeftButton, pos=_inside(widget))
-
-    def type_text(self, widget: QWidget, text: str) -> None:
-        """Type `text` over what a field holds, and press Enter."""
-        widget.setFocus()
-        QTest.keyClick(widget, Qt.Key.Key_A, Qt.KeyboardModifier.ControlModifier)
-        QTest.keyClick(widget, Qt.Key.Key_Delete)
-        QTest.keyClicks(widget, text)
-        QTest.keyClick(widget, Qt.Key.Key_Return)
+            click(widget)
 
     def _type_number(self, box: QAbstractSpinBox) -> None:
         low, high = LIMITS.get(box.objectName(), (box.minimum(), box.maximum()))
@@ -174,7 +166,7 @@ class Monkey:
             return
         value = self.random.choice([low, high, self.random.uniform(low, high)])
         whole = isinstance(box.value(), int)
-        self.type_text(box, str(round(value)) if whole else f"{value:.4g}")
+        type_over(box, str(round(value)) if whole else f"{value:.4g}")
 
     def _pick(self, combo: QComboBox) -> None:
         combo.setFocus()
@@ -183,15 +175,11 @@ class Monkey:
 
     def _drag(self, view: pg.GraphicsView) -> None:
         lines = [i for i in view.scene().items() if isinstance(i, pg.InfiniteLine) and i.movable]
-        port, button = view.viewport(), Qt.MouseButton.LeftButton
+        port = view.viewport()
         start = QPoint(port.width() // 2, port.height() // 3)
         if lines and lines[0].isVisible():
             start = QPoint(view.mapFromScene(lines[0].mapToScene(0.0, 0.0)).x(), start.y())
-        QTest.mousePress(port, button, pos=start)
-        for _ in range(3):
-            start = QPoint(self.random.randrange(port.width()), start.y())
-            QTest.mouseMove(port, start)
-        QTest.mouseRelease(port, button, pos=start)
+        drag(port, start, QPoint(self.random.randrange(port.width()), start.y()))
 
     def _press_shortcut(self) -> None:
         key = self.random.choice(KEYS)
@@ -279,8 +267,8 @@ class Monkey:
             self.viewer.dims.set_current_step(axis, self.random.randrange(last))
 
     def zoom(self) -> None:
-        self.viewer.camera.zoom *= self.random.choice([0.5, 2])
-        self.viewer.camera.zoom = min(max(self.viewer.camera.zoom, 1), 100)
+        scene = getattr(self.viewer, "scene", self.viewer)  # napari 0.9 moved the camera
+        scene.camera.zoom = min(max(scene.camera.zoom * self.random.choice([0.5, 2]), 1), 100)
 
     def switch_3d(self) -> None:
         self.viewer.dims.ndisplay = 5 - self.viewer.dims.ndisplay
@@ -320,8 +308,3 @@ class Monkey:
     def _note(self, action: Callable[[], None]) -> None:
         self.done.append(action.__name__)
         action()
-
-
-def _inside(widget: QWidget) -> QPoint:
-    """Where a click on `widget` counts: a check box's words end before the widget does."""
-    return QPoint(min(8, widget.width() // 2), widget.height() // 2)

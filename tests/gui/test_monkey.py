@@ -7,6 +7,7 @@ import gc
 import statistics
 import threading
 import time
+import traceback
 
 import napari.utils.notifications as notifications
 import numpy as np
@@ -41,11 +42,13 @@ def complaints(monkeypatch):
     found = []
 
     def take(kind, value, trace, *_):
-        found.append(value)
+        found.append("".join(traceback.format_exception(kind, value, trace)))
 
     monkeypatch.setattr(notifications.notification_manager, "receive_error", take)
     monkeypatch.setattr(
-        threading, "excepthook", lambda args: found.append(args.exc_value or args.exc_type)
+        threading,
+        "excepthook",
+        lambda args: take(args.exc_type, args.exc_value, args.exc_traceback),
     )
     return found
 
@@ -113,12 +116,12 @@ def test_nothing_breaks_and_nothing_grows(monkey, complaints, qtbot, request):
                 unexpected = [text for text in told if "unexpected" in text]
                 trail = " · ".join(monkey.done[first:])
                 assert not exceptions, f"{exceptions} after {trail}"
-                assert not complaints, f"{complaints!r} after {trail}"
+                assert not complaints, f"{complaints[0]} after {trail}"
                 assert not unexpected, f"{unexpected} after {trail}"
                 assert QApplication.activeModalWidget() is None, f"modal after {trail}"
             go_home(monkey, qtbot)
         assert not exceptions, f"{exceptions} on the way home after {trail}"
-        assert not complaints, f"{complaints!r} on the way home after {trail}"
+        assert not complaints, f"{complaints[0]} on the way home after {trail}"
         counts.append(census(monkey))
         memory.append(psutil.Process().memory_info().rss)
     print(len(monkey.done), "steps;", counts[WARM_UP], counts[-1], [m >> 20 for m in memory])

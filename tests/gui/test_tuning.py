@@ -82,6 +82,23 @@ def test_a_change_during_the_run_is_trained_on_after_it(
     dock.cancel()
 
 
+def test_choosing_an_image_without_a_network_starts_nothing(
+    viewer, dock, stack, engine, finish, qtbot, tune
+):
+    layer = viewer.add_image(stack, name="X")
+    finish()
+    dock.findChild(object, "omega").setValue(0.9)
+    assert dock.tuner.waiting
+    viewer.add_image(stack.copy(), name="Y")
+    dock.input.choose(viewer.layers["Y"])
+    assert not dock.tuner.waiting
+    dock.input.choose(layer)
+    assert dock.tuner.waiting
+    viewer.layers.remove(layer)
+    assert not dock.tuner.waiting
+    assert len(engine.warm) == 1
+
+
 def test_the_real_thing_shows_an_effect_at_once(viewer, qtbot):
     dock = Blind2GradWidget(viewer)
     viewer.window.add_dock_widget(dock, name="Denoise")

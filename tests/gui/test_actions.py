@@ -57,6 +57,25 @@ def test_save_asks_for_a_name_and_holds_nothing_up(viewer, dock, stack, finish, 
         dialog.reject()
 
 
+def test_nothing_is_left_to_save(viewer, dock, stack, finish, qtbot):
+    viewer.add_image(stack, name="X")
+    finish()
+    button = dock.findChild(object, "save")
+    viewer.layers["X denoised"].name = "mine"
+    with qtbot.waitSignal(dock.failed, timeout=1000):
+        button.click()
+    viewer.layers.remove("mine")
+    assert not button.isEnabled()
+
+
+def test_removed_images_are_let_go_of(viewer, dock, stack):
+    before = len(dock._leash._connections)
+    for _ in range(3):
+        viewer.add_image(stack)
+        viewer.layers.clear()
+    assert len(dock._leash._connections) == before
+
+
 SETTINGS = Config.preset("paper", omega=0.35, device="cpu", attention=False, mask="bernoulli")
 
 

@@ -2,49 +2,46 @@
 
 from __future__ import annotations
 
-import weakref
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari.layers import Image
 from qtpy.QtCore import Signal
-from qtpy.QtGui import QGuiApplication
 from qtpy.QtWidgets import QLabel, QWidget
-from superqt.utils import create_worker
 
 from ..axes import Axes
 from ..config import Config
-from ..crop import crop_text
 from ..errors import Blind2GradError
 from ..events import Preview, Progress, Result, Started
-from . import preload, words
+from . import preload
 from .actions import ActionBar
-from .adapter import Snapshot, finest, take_snapshot
+from .adapter import finest
 from .choice import LayerChoice
 from .cleanup import Leash
 from .compare import Compare
+from .copying import Copier
 from .focus import looked_at
 from .form import ParameterForm
 from .history import HistoryBar
 from .inputs import InputBox
 from .judge import Judge
 from .legend import MaskLegend
-from .live import METADATA, LiveLayers, grid, is_live
+from .live import is_live
 from .pane import Pane
 from .panel import RunPanel, State
 from .plots import LossPlot
 from .preferences import read_preferences
 from .quality import QualityBox
-from .regions import region_slices
 from .run import Run
 from .saving import Saver, ask_where
 from .shortcuts import add_shortcuts
-from .snippets import Recipe, command_text, python_text, recipe
+from .snippets import command_text, python_text
+from .stage import Stage
 from .swipe import Swipe
 from .theme import palette
 from .thresholds import Thresholds
 from .tuning import Tuner, short
+from .watch import Watch
 
 if TYPE_CHECKING:
     import napari.viewer
@@ -79,10 +76,8 @@ class Blind2GradWidget(Pane):
         super().__init__(parent)
         self.viewer = viewer
         self._run: Run | None = None
-        self._live: weakref.WeakKeyDictionary[Image, LiveLayers] = weakref.WeakKeyDictionary()
         self._leash = Leash()
         self._state = State.IDLE
-        self._machine = ""
         self.saver = Saver(self)
         self._build()
         preferences = read_preferences()
@@ -121,13 +116,13 @@ class Blind2GradWidget(Pane):
             return
         self.compare.cancel()  # two trainings at once would starve one another
         try:
-            layer, snapshot = self.present()
+            layer, snapshot = self.input.present()
             config = self.form.config() if warm is None else short(self.form.config())
         except Blind2GradError as error:
             self.panel.clear_progress()
             self._tell_failure(str(error))
             return
-        live = self._live.setdefault(layer, LiveLayers(self.viewer, layer))
+        live = self.stage.live(layer)
         live.want(self.choice.keys())
         run = Run(self.viewer, layer, live, snapshot, config, self, warm)
         self._run = run
@@ -143,25 +138,9 @@ class Blind2GradWidget(Pane):
         run.finished.connect(lambda result: self.judge.judge(snapshot, result, run.plane))
         run.ended.connect(run.deleteLater)
         layer.events.data.connect(self._on_input_replaced)
-        self.plot.clear()
-        self.legend.clear()
-        self.noise.clear()
-        self.panel.clear_progress()
+        self.watch.begin()
         self._set_state(State.RUNNING)
-        self.panel.show_status("Getting ready: loading PyTorch and reading the image…")
         run.start()
-
-    def present(self) -> tuple[Image, Snapshot]:
-        """Return the chosen layer and its chosen region.
-
-        Raises
-        ------
-        Blind2GradError
-            If there is none that can be denoised.
-        """
-        layer, axes = self.input.checked()
-        parsed = Axes(axes, tuple(finest(layer).shape))
-        return layer, take_snapshot(layer, axes, self._region(layer, parsed))
 
     def pause(self) -> None:
         """Hold the run, or go on with it."""
@@ -200,7 +179,7 @@ class Blind2GradWidget(Pane):
 
     def save(self, path: str | Path) -> None:
         """Write the denoised image of the chosen input to `path`, in the background."""
-        layer = self._denoised()
+        layer = self.stage.denoised()
         if layer is None:
             self._tell_failure("There is nothing to save yet: run first.")
             return
@@ -210,11 +189,11 @@ class Blind2GradWidget(Pane):
 
     def python(self) -> str:
         """Return Python that repeats the run that is shown, or that does what Run would do now."""
-        return python_text(self._recipe())
+        return python_text(self.copier.recipe())
 
     def command(self) -> str:
         """Return the command line that repeats the run that is shown, or does what Run would do now."""
-        return command_text(self._recipe())
+        return command_text(self.copier.recipe())
 
     # ----------------------------------------------------------------------------- layout
 
@@ -222,10 +201,12 @@ class Blind2GradWidget(Pane):
         content = self.content
         # From top to bottom: Tab goes through them in the order in which they are made.
         self.input = InputBox(self.viewer, content)
+        self.stage = Stage(self.viewer, self.input, lambda: self._run, self)
         self.form = ParameterForm(content)
-        self.thresholds = Thresholds(self.viewer, self._scene, self.form.config, content)
+        self.copier = Copier(self.input, self.stage, self.form.config, self)
+        self.thresholds = Thresholds(self.viewer, self.stage.scene, self.form.config, content)
         self.choice = LayerChoice(content)
-        self.swipe = Swipe(self.viewer, self._scene, content)
+        self.swipe = Swipe(self.viewer, self.stage.scene, content)
         self.panel = RunPanel(content)
         self.tuner = Tuner(content)
         self.plot = LossPlot(content)
@@ -234,11 +215,12 @@ class Blind2GradWidget(Pane):
         self.noise.setWordWrap(True)
         self.legend = MaskLegend(content)
         self.history = HistoryBar(content)
+        self.watch = Watch(self.panel, self.plot, self.noise, self.legend, self.history)
         self.quality = QualityBox(content)
         self.judge = Judge(self.quality, self)
         self.compare = Compare(
             self.viewer,
-            self.present,
+            self.input.present,
             self.form.config,
             self._leash.hold,
             lambda: self.running,
@@ -278,8 +260,8 @@ class Blind2GradWidget(Pane):
         self.swipe.failed.connect(self._tell_failure)
         self.compare.chosen.connect(self.form.apply)
         self.compare.failed.connect(self._tell_failure)
-        self.choice.changed.connect(self._on_choice)
-        self.choice.side_by_side.connect(self._on_side_by_side)
+        self.choice.changed.connect(self.stage.choose)
+        self.choice.side_by_side.connect(self.stage.show_side_by_side)
         self.panel.run_clicked.connect(self.run)
         self.tuner.due.connect(self._on_tune)
         self.panel.pause_clicked.connect(self.pause)
@@ -288,10 +270,10 @@ class Blind2GradWidget(Pane):
         self.action_bar.save_clicked.connect(self._on_save)
         self.saver.saved.connect(lambda path: self.panel.show_status(f"Saved {path}."))
         self.saver.failed.connect(self._tell_failure)
-        self.action_bar.copy_python_clicked.connect(lambda: self._copy(python_text, "Python code"))
-        self.action_bar.copy_command_clicked.connect(
-            lambda: self._copy(command_text, "command line")
-        )
+        self.action_bar.copy_python_clicked.connect(self.copier.copy_python)
+        self.action_bar.copy_command_clicked.connect(self.copier.copy_command)
+        self.copier.copied.connect(self.panel.show_status)
+        self.copier.failed.connect(self._tell_failure)
         layers = self.viewer.layers.events
         for layer in self.viewer.layers:
             self._leash.connect(layer.events.name, self._on_layers)
@@ -317,62 +299,12 @@ class Blind2GradWidget(Pane):
         self.form.set_locked(not idle)
         self.action_bar.enable(
             apply=idle and self.input.region_key() != "whole",
-            save=idle and self._denoised() is not None,
+            save=idle and self.stage.denoised() is not None,
         )
-
-    def _denoised(self) -> Image | None:
-        source = self.input.layer()
-        live = self._live.get(source) if source is not None else None
-        layer = live.layer("denoised") if live is not None else None
-        return layer if isinstance(layer, Image) else None
-
-    def _recipe(self) -> Recipe:
-        layer, axes, crop = self.input.layer(), self.input.axes.text(), ""
-        if layer is not None:
-            _, axes = self.input.checked()
-            parsed = Axes(axes, tuple(finest(layer).shape))
-            crop = crop_text(parsed, self._region(layer, parsed))
-        shown = self._denoised()
-        record = shown.metadata[METADATA] if shown is not None else None
-        return recipe(self.form.config(), layer, axes, crop, record)
-
-    def _scene(self) -> tuple[Image, LiveLayers, Snapshot]:
-        """Return the input, its live layers and what they show, or what a run would be on."""
-        if self._run is not None:
-            return self._run.source, self._run.live, self._run.snapshot
-        layer, snapshot = self.present()
-        live = self._live.setdefault(layer, LiveLayers(self.viewer, layer))
-        shown = live.snapshot
-        if shown is not None and shown.data is snapshot.data and live.layer("denoised") is not None:
-            snapshot = shown
-        return layer, live, snapshot
-
-    def _region(self, layer: Image, axes: Axes) -> tuple[slice, ...]:
-        plane = looked_at(self.viewer, layer, axes, {})
-        return region_slices(self.input.region_key(), self.viewer, layer, axes, plane)
-
-    def _copy(self, text: Callable[[Recipe], str], what: str) -> None:
-        try:
-            run = self._recipe()
-        except Blind2GradError as error:
-            self._tell_failure(str(error))
-            return
-        QGuiApplication.clipboard().setText(text(run))
-        self.panel.show_status("\n".join([f"Copied the {what}.", *run.notes]))
 
     def _tell_failure(self, text: str) -> None:
         self.panel.show_status(text, error=True)
         self.failed.emit(text)
-
-    def _describe_input(self) -> tuple[str, bool]:
-        """What is chosen, in words, and whether that is a complaint."""
-        try:
-            layer, axes = self.input.checked()
-        except Blind2GradError as error:
-            return str(error), True
-        data = finest(layer)
-        sizes = " × ".join(f"{n} {c}" for c, n in zip(axes, data.shape, strict=True))
-        return f"Ready: {sizes}, {data.dtype}.", False
 
     # --------------------------------------------------------------- what the user changes
 
@@ -380,7 +312,7 @@ class Blind2GradWidget(Pane):
         """Another layer, other axes or another region."""
         if self._run is not None:
             return
-        text, complaint = self._describe_input()
+        text, complaint = self.input.describe()
         self.panel.show_status(text, error=complaint)
         layer = self.input.layer()
         limits = layer.contrast_limits if layer is not None and not layer.rgb else None
@@ -401,7 +333,6 @@ class Blind2GradWidget(Pane):
         if self._run is not None:
             self._run.send(short(config) if self._run.warm else config)
         self.tuner.changed(self.input.layer(), running=self.running)
-
         self.thresholds.update_masks()
 
     def _on_tune(self) -> None:
@@ -412,40 +343,12 @@ class Blind2GradWidget(Pane):
         if self.input.region_key() == "plane":
             self.tuner.changed(self.input.layer(), running=self.running)
 
-    def _on_choice(self, keys: set[str]) -> None:
-        source = self._run.source if self._run is not None else self.input.layer()
-        live = self._live.get(source) if source is not None else None
-        if live is None:
-            return
-        live.want(keys)
-        if self._run is not None:
-            self._run.worker.want_residual = "residual" in keys
-        else:
-            self._catch_up(live)
-
-    def _catch_up(self, live: LiveLayers) -> None:
-        """Make the layers that were ticked after the run."""
-        if "residual" in live.wanted and live.needs_residual():
-            worker = create_worker(live.make_residual, _ignore_errors=True)
-            worker.returned.connect(self._on_residual)
-            worker.start()
-        while live.step():
-            pass
-
-    def _on_residual(self, _: object) -> None:
-        source = self.input.layer()
-        if source in self._live:
-            self._catch_up(self._live[source])
-
-    def _on_side_by_side(self, on: bool) -> None:
-        grid(self.viewer).enabled = on
-        for live in self._live.values():
-            live.show_all(on)
-
     def _on_save(self) -> None:
-        layer = self._denoised()
-        if layer is not None:
-            ask_where(self, layer, self.input.layer(), self.save)
+        layer = self.stage.denoised()
+        if layer is None:  # renamed by the user, say
+            self._tell_failure("There is nothing to save yet: run first.")
+            return
+        ask_where(self, layer, self.input.layer(), self.save)
 
     # ------------------------------------------------------------------ what the viewer does
 
@@ -458,11 +361,17 @@ class Blind2GradWidget(Pane):
             self.input.update_layers()
 
     def _on_removed(self, event: Any) -> None:
+        ended = ""
         if self._run is not None and event.value is self._run.source:
             name = self._run.snapshot.name
-            self.cancel(f"“{name}” was removed, so the run ended. Layers made so far are kept.")
+            ended = f"“{name}” was removed, so the run ended. Layers made so far are kept."
+            self.cancel(ended)
+        self._leash.release(event.value.events.name, self._on_layers)
         self.input.update_layers()
         self.swipe.on_removed(event.value)
+        self._set_state(self._state)  # there may be nothing to save any more
+        if ended:
+            self.panel.show_status(ended, error=True)  # rather than what is chosen now
 
     def _on_input_replaced(self) -> None:
         if self._run is not None and finest(self._run.source) is not self._run.snapshot.data:
@@ -487,36 +396,22 @@ class Blind2GradWidget(Pane):
 
     def _on_started(self, event: Started) -> None:
         self.form.set_scale(event.scale, exact=True)
-        worker = self._run.worker
-        self.history.begin(worker.past, worker.arrays, worker.axes, self._run.live)
-        self.noise.setText(words.noise(event))
-        self._machine = words.machine(event)
-        self.panel.show_status(f"Training on {self._machine}…")
+        self.watch.show_started(event, self._run)
         self.swipe.update_layer()
         self.started.emit(event)
 
     def _on_progress(self, event: Progress) -> None:
-        self.panel.show_progress(event)
-        self.plot.add(event)
-        self.history.update_cycles()
-        if self._state is State.RUNNING:
-            self.panel.show_status(words.going_on(event, self._machine))
+        self.watch.show_progress(event, tell=self._state is State.RUNNING)
 
     def _on_preview(self, event: Preview) -> None:
-        self.plot.add_preview(event)
-        mask = event.maps.get("dual_mask")
-        if mask is not None:
-            self.legend.show_mask(mask)
+        self.watch.show_preview(event)
+        if "dual_mask" in event.maps:
             self.thresholds.update_histograms()
         self.previewed.emit(event)
 
     def _on_finished(self, result: Result) -> None:
-        self.plot.draw()
         self.thresholds.update_histograms()
-        self.history.end()
-        self.panel.progress.setValue(1000)
-        self.panel.progress.setFormat("done")
-        self.panel.show_status(words.done(result))
+        self.watch.show_finished(result)
         self.finished.emit(result)
 
     def _on_over(self) -> None:

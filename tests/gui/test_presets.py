@@ -30,6 +30,15 @@ def test_saving_offers_the_preset(form, folder):
     assert form.config() == Config(omega=1.5)
 
 
+def test_a_preset_saved_elsewhere_is_shown_too(form, tmp_path):
+    form.findChild(object, "omega").setValue(1.5)
+    form.menu.save(tmp_path / "elsewhere")
+    assert form.preset.currentText() == "elsewhere"
+    form.findChild(object, "omega").setValue(2)
+    form.reset.click()
+    assert form.config() == Config(omega=1.5)
+
+
 def test_choosing_and_resetting(form, folder, qtbot):
     store.save_preset(folder / "mine", Config.preset("balanced", gamma=2.0))
     form.update_presets()

@@ -110,6 +110,18 @@ def test_a_run_takes_the_layer_over(viewer, dock, noisy, section, finish, qtbot)
     assert not isinstance(dock.stage.live(viewer.layers["X"]).arrays, SketchArrays)
 
 
+def test_another_region_has_masks_of_its_own(viewer, dock, noisy, section, finish, qtbot):
+    viewer.add_image(noisy, name="X")
+    dock.input.choose_region("plane")
+    finish()
+    viewer.layers.remove("X denoised")
+    dock.input.choose_region("whole")
+    viewer.dims.set_current_step(0, 2)
+    mask = opened(section, qtbot)
+    assert viewer.layers["X dual mask"].data.shape == noisy.shape
+    np.testing.assert_array_equal(viewer.layers["X dual mask"].data[2], mask)
+
+
 def test_closed_it_does_nothing(viewer, dock, noisy, section, qtbot):
     viewer.add_image(noisy, name="X")
     with qtbot.assertNotEmitted(section.drawn, wait=300):

@@ -19,6 +19,7 @@ from .adapter import finest
 from .choice import LayerChoice
 from .cleanup import Leash
 from .compare import Compare
+from .conductor import Conductor
 from .copying import Copier
 from .focus import looked_at
 from .form import ParameterForm
@@ -75,9 +76,7 @@ class Blind2GradWidget(Pane):
     def __init__(self, viewer: napari.viewer.Viewer, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.viewer = viewer
-        self._run: Run | None = None
         self._leash = Leash()
-        self._state = State.IDLE
         self.saver = Saver(self)
         self._build()
         preferences = read_preferences()
@@ -102,7 +101,7 @@ class Blind2GradWidget(Pane):
     @property
     def running(self) -> bool:
         """Whether a run goes on."""
-        return self._run is not None
+        return self.conductor.run is not None
 
     def run(self, *, warm: Any = None) -> None:
         """Start a run; what stands in its way is said in the status line.
@@ -112,7 +111,7 @@ class Blind2GradWidget(Pane):
         warm
             Trained networks to go on from for a moment; None starts anew.
         """
-        if self._run is not None:
+        if self.running:
             return
         self.compare.cancel()  # two trainings at once would starve one another
         try:
@@ -122,50 +121,20 @@ class Blind2GradWidget(Pane):
             self.panel.clear_progress()
             self._tell_failure(str(error))
             return
-        live = self.stage.live(layer)
-        live.want(self.choice.keys())
-        run = Run(self.viewer, layer, live, snapshot, config, self, warm)
-        self._run = run
-        self._leash.hold(run.worker)
-        run.worker.want_residual = "residual" in live.wanted
-        run.started.connect(self._on_started)
-        run.progressed.connect(self._on_progress)
-        run.previewed.connect(self._on_preview)
-        run.finished.connect(self._on_finished)
-        run.finished.connect(lambda result: self.tuner.keep(layer, result.state))
-        run.failed.connect(self._tell_failure)
-        run.over.connect(self._on_over)
-        run.finished.connect(lambda result: self.judge.judge(snapshot, result, run.plane))
-        run.ended.connect(run.deleteLater)
-        layer.events.data.connect(self._on_input_replaced)
         self.watch.begin()
-        self._set_state(State.RUNNING)
-        run.start()
+        self.conductor.start(layer, snapshot, config, self.choice.keys(), warm)
 
     def pause(self) -> None:
         """Hold the run, or go on with it."""
-        if self._run is None:
-            return
-        worker = self._run.worker
-        if worker.paused:
-            worker.resume()
-            self._set_state(State.RUNNING)
-        else:
-            worker.pause()
-            self._set_state(State.PAUSED)
-            self.panel.show_status("Paused. Resume to go on, or stop and keep what there is.")
+        self.conductor.pause()
 
     def stop(self) -> None:
         """End the training and keep the result."""
-        if self._run is not None:
-            self._set_state(State.ENDING)
-            self.panel.show_status("Stopping: making the image from what has been learnt…")
-            self._run.stop()
+        self.conductor.stop()
 
     def cancel(self, reason: str = "") -> None:
         """End the run at once; layers stay as they are. `reason` is told, if there is one."""
-        if self._run is not None:
-            self._run.cancel(reason)
+        self.conductor.cancel(reason)
 
     def on_dock_closed(self) -> None:
         """End what goes on; nobody is looking any more."""
@@ -201,7 +170,8 @@ class Blind2GradWidget(Pane):
         content = self.content
         # From top to bottom: Tab goes through them in the order in which they are made.
         self.input = InputBox(self.viewer, content)
-        self.stage = Stage(self.viewer, self.input, lambda: self._run, self)
+        self.stage = Stage(self.viewer, self.input, lambda: self.conductor.run, self)
+        self.conductor = Conductor(self.viewer, self.stage, self._leash.hold, self)
         self.form = ParameterForm(content)
         self.copier = Copier(self.input, self.stage, self.form.config, self)
         self.thresholds = Thresholds(self.viewer, self.stage.scene, self.form.config, content)
@@ -227,27 +197,9 @@ class Blind2GradWidget(Pane):
             content,
         )
         self.action_bar = ActionBar(content)
-        self.fill(
-            (
-                self.input,
-                self.form,
-                self.thresholds,
-                None,
-                self.choice,
-                self.swipe,
-                None,
-                self.panel,
-                self.tuner,
-                self.plot,
-                self.noise,
-                self.legend,
-                self.history,
-                self.quality,
-                self.compare,
-                None,
-                self.action_bar,
-            )
-        )
+        above = (self.input, self.form, self.thresholds, None, self.choice, self.swipe, None)
+        running = (self.panel, self.tuner, self.plot, self.noise, self.legend, self.history)
+        self.fill((*above, *running, self.quality, self.compare, None, self.action_bar))
 
     def _connect(self) -> None:
         self.input.changed.connect(self._on_input)
@@ -262,6 +214,13 @@ class Blind2GradWidget(Pane):
         self.compare.failed.connect(self._tell_failure)
         self.choice.changed.connect(self.stage.choose)
         self.choice.side_by_side.connect(self.stage.show_side_by_side)
+        self.conductor.changed.connect(self._show_state)
+        self.conductor.told.connect(self.panel.show_status)
+        self.conductor.failed.connect(self._tell_failure)
+        self.conductor.started.connect(self._on_started)
+        self.conductor.progressed.connect(self._on_progress)
+        self.conductor.previewed.connect(self._on_preview)
+        self.conductor.finished.connect(self._on_finished)
         self.panel.run_clicked.connect(self.run)
         self.tuner.due.connect(self._on_tune)
         self.panel.pause_clicked.connect(self.pause)
@@ -291,8 +250,7 @@ class Blind2GradWidget(Pane):
 
     # ---------------------------------------------------------------------------- helpers
 
-    def _set_state(self, state: State) -> None:
-        self._state = state
+    def _show_state(self, state: State) -> None:
         idle = state is State.IDLE
         self.panel.set_state(state)
         self.input.set_locked(not idle)
@@ -310,7 +268,7 @@ class Blind2GradWidget(Pane):
 
     def _on_input(self) -> None:
         """Another layer, other axes or another region."""
-        if self._run is not None:
+        if self.running:
             return
         text, complaint = self.input.describe()
         self.panel.show_status(text, error=complaint)
@@ -318,7 +276,7 @@ class Blind2GradWidget(Pane):
         limits = layer.contrast_limits if layer is not None and not layer.rgb else None
         self.form.set_scale([limits[1] - limits[0]] if limits else [])
         self._look_at_noise(None if complaint else layer)
-        self._set_state(State.IDLE)
+        self._show_state(State.IDLE)
         self.tuner.changed(layer, running=False)
         self.thresholds.update_masks()
 
@@ -330,8 +288,7 @@ class Blind2GradWidget(Pane):
         self.judge.look_at(layer, axes, plane)
 
     def _on_config(self, config: Config) -> None:
-        if self._run is not None:
-            self._run.send(short(config) if self._run.warm else config)
+        self.conductor.send(config)
         self.tuner.changed(self.input.layer(), running=self.running)
         self.thresholds.update_masks()
 
@@ -361,25 +318,13 @@ class Blind2GradWidget(Pane):
             self.input.update_layers()
 
     def _on_removed(self, event: Any) -> None:
-        ended = ""
-        if self._run is not None and event.value is self._run.source:
-            name = self._run.snapshot.name
-            ended = f"“{name}” was removed, so the run ended. Layers made so far are kept."
-            self.cancel(ended)
+        ended = self.conductor.leave(event.value)
         self._leash.release(event.value.events.name, self._on_layers)
         self.input.update_layers()
         self.swipe.on_removed(event.value)
-        self._set_state(self._state)  # there may be nothing to save any more
+        self._show_state(self.conductor.state)  # there may be nothing to save any more
         if ended:
             self.panel.show_status(ended, error=True)  # rather than what is chosen now
-
-    def _on_input_replaced(self) -> None:
-        if self._run is not None and finest(self._run.source) is not self._run.snapshot.data:
-            name = self._run.snapshot.name
-            self.cancel(
-                f"The data of “{name}” were replaced, so the run ended. Layers made so far are kept; "
-                "run again for the new data."
-            )
 
     def _on_active(self) -> None:
         if self.input.layer() is None:
@@ -396,12 +341,12 @@ class Blind2GradWidget(Pane):
 
     def _on_started(self, event: Started) -> None:
         self.form.set_scale(event.scale, exact=True)
-        self.watch.show_started(event, self._run)
+        self.watch.show_started(event, self.conductor.run)
         self.swipe.update_layer()
         self.started.emit(event)
 
     def _on_progress(self, event: Progress) -> None:
-        self.watch.show_progress(event, tell=self._state is State.RUNNING)
+        self.watch.show_progress(event, tell=self.conductor.state is State.RUNNING)
 
     def _on_preview(self, event: Preview) -> None:
         self.watch.show_preview(event)
@@ -409,15 +354,9 @@ class Blind2GradWidget(Pane):
             self.thresholds.update_histograms()
         self.previewed.emit(event)
 
-    def _on_finished(self, result: Result) -> None:
+    def _on_finished(self, run: Run, result: Result) -> None:
         self.thresholds.update_histograms()
         self.watch.show_finished(result)
         self.finished.emit(result)
-
-    def _on_over(self) -> None:
-        """The run goes on no more, for whatever reason; how it ended is told next."""
-        assert self._run is not None
-        self._run.source.events.data.disconnect(self._on_input_replaced)
-        self._run = None
-        self.panel.show_status("Ended. Layers made so far are kept.")
-        self._set_state(State.IDLE)
+        self.tuner.keep(run.source, result.state)
+        self.judge.judge(run.snapshot, result, run.plane)

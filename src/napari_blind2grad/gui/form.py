@@ -243,19 +243,22 @@ class ParameterForm(QWidget):
         self._tell()
 
     def _on_saved(self, path: Path, config: Config) -> None:
-        self.update_presets()
-        self._show(config, config, str(path))
+        self._show_file(path, config)
         self.told.emit(f"Saved the preset {path}.")
 
     def _on_loaded(self, path: Path, config: Config) -> None:
-        self.update_presets()
-        if (
-            self.preset.findData(str(path)) < 0
-        ):  # from elsewhere: offered until the list is made anew
-            self._offer(path.stem, str(path), f"A preset in {path}")
-        self._show(config, config, str(path))
+        self._show_file(path, config)
         self._tell()
         self.told.emit(f"Loaded the preset “{path.stem}”.")
+
+    def _show_file(self, path: Path, config: Config) -> None:
+        """Show the preset at `path`; one from elsewhere is offered until the list is made anew."""
+        self.update_presets()
+        if self.preset.findData(str(path)) < 0:
+            blocked = self.preset.blockSignals(True)
+            self._offer(path.stem, str(path), f"A preset in {path}")
+            self.preset.blockSignals(blocked)
+        self._show(config, config, str(path))
 
     def _on_edit(self) -> None:
         self._mark()

@@ -228,7 +228,7 @@ class Thresholds(QCollapsible):
         layer, live, snapshot = self._scene()
         axes = Axes(snapshot.axes.letters, snapshot.shape)
         arrays = live.arrays
-        if arrays is None or (isinstance(arrays, SketchArrays) and not _same(live, snapshot)):
+        if arrays is None or not _same(live, snapshot):
             arrays = SketchArrays(axes)
             live.want(live.wanted | {"dual_mask"})
             live.begin(snapshot, arrays)

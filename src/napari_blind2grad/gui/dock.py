@@ -5,23 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari.layers import Image
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QLabel, QWidget
 
-from ..axes import Axes
 from ..config import Config
 from ..errors import Blind2GradError
 from ..events import Preview, Progress, Result, Started
 from . import preload
 from .actions import ActionBar
-from .adapter import finest
 from .choice import LayerChoice
 from .cleanup import Leash
 from .compare import Compare
 from .conductor import Conductor
 from .copying import Copier
-from .focus import looked_at
 from .form import ParameterForm
 from .history import HistoryBar
 from .inputs import InputBox
@@ -235,11 +231,11 @@ class Blind2GradWidget(Pane):
         self.copier.failed.connect(self._tell_failure)
         layers = self.viewer.layers.events
         for layer in self.viewer.layers:
-            self._leash.connect(layer.events.name, self._on_layers)
+            self._leash.connect(layer.events.name, self.input.update_layers)
         for emitter, slot in (
             (layers.inserted, self._on_inserted),
             (layers.removed, self._on_removed),
-            (layers.reordered, self._on_layers),
+            (layers.reordered, self.input.update_layers),
             (self.viewer.layers.selection.events.active, self._on_active),
             (self.viewer.events.theme, self._on_theme),
             (self.viewer.dims.events.point, self._on_plane),
@@ -275,17 +271,13 @@ class Blind2GradWidget(Pane):
         layer = self.input.layer()
         limits = layer.contrast_limits if layer is not None and not layer.rgb else None
         self.form.set_scale([limits[1] - limits[0]] if limits else [])
-        self._look_at_noise(None if complaint else layer)
+        if complaint:
+            self.judge.look_at(None, "", {})
+        else:
+            self.judge.look_at(layer, self.input.axes.text(), self.input.plane())
         self._show_state(State.IDLE)
         self.tuner.changed(layer, running=False)
         self.thresholds.update_masks()
-
-    def _look_at_noise(self, layer: Image | None) -> None:
-        axes = self.input.axes.text()
-        plane = {}
-        if layer is not None:
-            plane = looked_at(self.viewer, layer, Axes(axes, tuple(finest(layer).shape)), {})
-        self.judge.look_at(layer, axes, plane)
 
     def _on_config(self, config: Config) -> None:
         self.conductor.send(config)
@@ -309,17 +301,14 @@ class Blind2GradWidget(Pane):
 
     # ------------------------------------------------------------------ what the viewer does
 
-    def _on_layers(self) -> None:
-        self.input.update_layers()
-
     def _on_inserted(self, event: Any) -> None:
         if not is_live(event.value):
-            self._leash.connect(event.value.events.name, self._on_layers)
+            self._leash.connect(event.value.events.name, self.input.update_layers)
             self.input.update_layers()
 
     def _on_removed(self, event: Any) -> None:
         ended = self.conductor.leave(event.value)
-        self._leash.release(event.value.events.name, self._on_layers)
+        self._leash.release(event.value.events.name, self.input.update_layers)
         self.input.update_layers()
         self.swipe.on_removed(event.value)
         self._show_state(self.conductor.state)  # there may be nothing to save any more

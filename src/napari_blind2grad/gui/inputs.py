@@ -118,6 +118,13 @@ class InputBox(QWidget):
         plane = looked_at(self._viewer, layer, axes, {})
         return region_slices(self.region_key(), self._viewer, layer, axes, plane)
 
+    def plane(self) -> dict[str, int]:
+        """Return the index along T, C and Z that the viewer shows of the chosen layer; raises as
+        :meth:`checked`.
+        """
+        layer, axes = self.checked()
+        return looked_at(self._viewer, layer, Axes(axes, tuple(finest(layer).shape)), {})
+
     def describe(self) -> tuple[str, bool]:
         """Return what is chosen, in words, and whether that is a complaint."""
         try:

@@ -13,7 +13,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import napari
-from napari_blind2grad.gui import preload
 from qtpy.QtCore import QEventLoop, QPoint, QRect, Qt, QTimer
 from qtpy.QtWidgets import (
     QAbstractButton,
@@ -25,6 +24,8 @@ from qtpy.QtWidgets import (
     QSpinBox,
     QWidget,
 )
+
+from napari_blind2grad.gui import preload
 
 PLUGIN = "napari-blind2grad"
 SIZE = (1280, 860)

@@ -44,7 +44,9 @@ def test_wide_integers_are_kept_to_the_nearest():
     shown = Packed.of(values).unpacked()
     assert shown.dtype == np.int32
     assert np.abs(shown - values).max() <= 1
-    exact = np.arange(65_536, dtype=np.int64)  # a step of 1: not one may be cut off to the one below
+    exact = np.arange(
+        65_536, dtype=np.int64
+    )  # a step of 1: not one may be cut off to the one below
     np.testing.assert_array_equal(Packed.of(exact).unpacked(), exact)
 
 

@@ -23,7 +23,6 @@ from napari_blind2grad import preset_files
 from napari_blind2grad.config import Config
 from napari_blind2grad.gui import preload
 from napari_blind2grad.gui import presets as preset_menu
-from napari_blind2grad.gui import saving
 from napari_blind2grad.gui.dock import Blind2GradWidget
 
 pytestmark = pytest.mark.skipif(
@@ -133,7 +132,7 @@ def test_nothing_breaks_and_nothing_grows(monkey, complaints, qtbot, request):
         assert not complaints, f"{complaints[0]} on the way home after {trail}"
         counts.append(census(monkey))
         memory.append(psutil.Process().memory_info().rss)
-    print(len(monkey.done), "steps;", counts[WARM_UP], counts[-1], [m >> 20 for m in memory])
+    sys.stdout.write(f"{len(monkey.done)} steps; {counts}; MB {[m >> 20 for m in memory]}\n")
     usual, last = counts[WARM_UP - 1], counts[-1]
     assert not {name: (usual[name], last[name]) for name in last if last[name] > usual[name]}
     assert not [t.name for t in threading.enumerate() if t.name.startswith("blind2grad")]

@@ -46,7 +46,7 @@ def test_choosing_and_resetting(form, folder, qtbot):
         form.preset.setCurrentIndex(form.preset.findText("mine"))
     assert form.config() == Config.preset("balanced", gamma=2.0)
     form.findChild(object, "gamma").setValue(3.0)
-    assert "gamma" in form.findChild(object, "preset_help").text()
+    assert "Content weight γ" in form.findChild(object, "preset_help").text()
     form.menu.reset_action.trigger()
     assert form.config() == Config.preset("balanced", gamma=2.0)
     assert form.preset.currentText() == "mine"

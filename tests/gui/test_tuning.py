@@ -34,7 +34,8 @@ def test_a_change_goes_on_from_the_last_network(viewer, dock, stack, engine, fin
     assert viewer.layers["X denoised"].metadata["blind2grad"]["continued"]
     assert dock.tuner.state(layer) is second.state
     assert (
-        "trained before" in dock.copier.recipe().notes[0] or "other settings" in dock.copier.recipe().notes[0]
+        "trained before" in dock.copier.recipe().notes[0]
+        or "other settings" in dock.copier.recipe().notes[0]
     )
 
 

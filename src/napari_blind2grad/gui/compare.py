@@ -24,7 +24,6 @@ from qtpy.QtWidgets import (
     QVBoxLayout,
     QWidget,
 )
-from superqt import QCollapsible
 
 from ..axes import Axes
 from ..config import Config, Parameter, parameters
@@ -36,6 +35,7 @@ from .figures import figures
 from .focus import looked_at
 from .live import METADATA
 from .record import record_of
+from .section import Section
 from .series import Series
 from .worker import DenoiseWorker, leave_a_core
 
@@ -140,7 +140,7 @@ class _Choice(QWidget):
         self.values.setText(_USUAL.get(name, usual))
 
 
-class Compare(QCollapsible):
+class Compare(Section):
     """The section of the dock.
 
     Parameters
@@ -180,9 +180,6 @@ class Compare(QCollapsible):
         self.setToolTip(
             "Run several settings on the region, one after another, and see them together"
         )
-        self.setDuration(0)
-        self.layout().setContentsMargins(0, 0, 0, 0)
-        self.content().layout().setContentsMargins(0, 0, 0, 0)
         self._viewer, self._present, self._config, self._hold = viewer, present, config, hold
         self._occupied = occupied
         self._series: Series | None = None

@@ -125,9 +125,7 @@ class Conductor(QObject):
         """End the run if `layer`, which the viewer no longer has, is its input; return why, in words."""
         if self.run is None or layer is not self.run.source:
             return ""
-        reason = (
-            f"“{self.run.snapshot.name}” was removed, so the run ended. Layers made so far are kept."
-        )
+        reason = f"“{self.run.snapshot.name}” was removed, so the run ended. Layers made so far are kept."
         self.cancel(reason)
         return reason
 

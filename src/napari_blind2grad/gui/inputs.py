@@ -119,9 +119,7 @@ class InputBox(QWidget):
         return region_slices(self.region_key(), self._viewer, layer, axes, plane)
 
     def plane(self) -> dict[str, int]:
-        """Return the index along T, C and Z that the viewer shows of the chosen layer; raises as
-        :meth:`checked`.
-        """
+        """Return the index along T, C and Z that the viewer shows; raises as :meth:`checked`."""
         layer, axes = self.checked()
         return looked_at(self._viewer, layer, Axes(axes, tuple(finest(layer).shape)), {})
 

@@ -50,6 +50,7 @@ docs: ## build the documentation into site/
 pictures: setup ## photograph the real window for the documentation
 	@$(BIN)/python -m napari_blind2grad.gui.demo --output build/pictures --exit
 	cp build/pictures/screenshot.png docs/images/window.png
+	@$(BIN)/python scripts/pictures.py
 
 constraints: ## resolve all packages anew and pin them in constraints.txt
 	@PYTHON=$(PYTHON) scripts/pin.sh

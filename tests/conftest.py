@@ -16,3 +16,10 @@ os.environ["NAPARI_STRICT_QT"] = "raise"
 # The same examples on every machine, and no complaint about a slow one.
 settings.register_profile("repeatable", derandomize=True, deadline=None, database=None)
 settings.load_profile("repeatable")
+
+
+def pytest_addoption(parser):
+    group = parser.getgroup("monkey", "random walk over the window")
+    group.addoption("--monkey-minutes", type=float, default=1.0, help="how long it goes on")
+    group.addoption("--monkey-seed", type=int, default=0, help="start of its random choices")
+    group.addoption("--pictures", help="folder for pictures of the scripted session")

@@ -17,6 +17,14 @@ from napari_blind2grad.gui import preload
 from napari_blind2grad.gui.dock import Blind2GradWidget
 
 
+def pytest_collection_modifyitems(config, items):
+    """Give the random walk the time that it was asked to take."""
+    minutes = config.getoption("--monkey-minutes")
+    for item in items:
+        if item.path.name == "test_monkey.py":
+            item.add_marker(pytest.mark.timeout(60 * minutes + 240))
+
+
 @pytest.fixture
 def engine(monkeypatch):
     fake = FakeEngine()
@@ -65,6 +73,6 @@ def begin(dock, qtbot):
         dock.set_config(dock.config().replace(iterations=iterations))
         with qtbot.waitSignal(dock.previewed, timeout=10_000):
             dock.run()
-        return dock._run.worker
+        return dock.conductor.run.worker
 
     return start

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from qtpy.QtGui import QGuiApplication
+from qtpy.QtWidgets import QFileDialog
 
 from napari_blind2grad.cli.options import build_parser, config_from
 from napari_blind2grad.config import Config
@@ -39,24 +40,40 @@ def test_save_failures_are_told(viewer, dock, stack, finish, qtbot, tmp_path):
     assert dock.panel.status.text() == failed.args[0]
 
 
-def test_save_asks_for_a_name(viewer, dock, stack, finish, qtbot, tmp_path, monkeypatch):
-    from napari_blind2grad.gui import saving as module
-
+def test_save_asks_for_a_name_and_holds_nothing_up(viewer, dock, stack, finish, qtbot, tmp_path):
     button = dock.findChild(object, "save")
     assert not button.isEnabled()
     viewer.add_image(stack, name="X")
     finish()
-    asked = []
-
-    def answer(_parent, _title, suggestion, _filters):
-        asked.append(suggestion)
-        return str(tmp_path / "chosen.ome.tif"), ""
-
-    monkeypatch.setattr(module.QFileDialog, "getSaveFileName", answer)
     button.click()
+    dialog = dock.findChild(QFileDialog, "save_dialog")
+    assert dialog.isVisible()
+    assert not dialog.isModal()
+    assert dialog.selectedFiles()[0].endswith("X denoised.ome.tif")
+    dialog.fileSelected.emit(str(tmp_path / "chosen.ome.tif"))
     qtbot.waitUntil((tmp_path / "chosen.ome.tif").exists, timeout=5000)
     qtbot.waitUntil(lambda: "Saved" in dock.panel.status.text(), timeout=5000)
-    assert asked[0].endswith("X denoised.ome.tif")
+    with qtbot.waitSignal(dialog.destroyed, timeout=1000):
+        dialog.reject()
+
+
+def test_nothing_is_left_to_save(viewer, dock, stack, finish, qtbot):
+    viewer.add_image(stack, name="X")
+    finish()
+    button = dock.findChild(object, "save")
+    viewer.layers["X denoised"].name = "mine"
+    with qtbot.waitSignal(dock.failed, timeout=1000):
+        button.click()
+    viewer.layers.remove("mine")
+    assert not button.isEnabled()
+
+
+def test_removed_images_are_let_go_of(viewer, dock, stack):
+    before = len(dock._leash._connections)
+    for _ in range(3):
+        viewer.add_image(stack)
+        viewer.layers.clear()
+    assert len(dock._leash._connections) == before
 
 
 SETTINGS = Config.preset("paper", omega=0.35, device="cpu", attention=False, mask="bernoulli")

@@ -120,7 +120,7 @@ def test_changes_during_the_run_are_owned_up_to(viewer, dock, stack, qtbot, begi
 def test_other_settings_than_those_shown_are_said_to_be(viewer, dock, stack, finish):
     viewer.add_image(stack, name="X")
     finish()
-    assert dock._recipe().notes == (
+    assert dock.copier.recipe().notes == (
         "The image shown was computed on Pocket calculator: only a CPU gives the same bits again.",
     )
     dock.findChild(object, "omega").setValue(0.9)

@@ -78,7 +78,7 @@ def test_choosing_a_preset_sets_everything(form, qtbot):
 def test_edits_are_marked_and_can_be_reset(form):
     assert not form.reset.isEnabled()
     form.findChild(object, "omega").setValue(1.5)
-    assert "omega" in form.findChild(object, "preset_help").text()
+    assert "Edge weight ω" in form.findChild(object, "preset_help").text()
     assert form.config().changes() == {"omega": 1.5}
     form.reset.click()
     assert form.config() == Config()

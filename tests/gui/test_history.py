@@ -39,6 +39,17 @@ def test_a_moment_is_kept_when_the_cycle_changes(arrays):
     np.testing.assert_allclose(shown, arrays.denoised, atol=59 / 65535)
 
 
+def test_wide_integers_are_kept_to_the_nearest():
+    values = np.array([[-3, 0], [70_000, 70_001]], np.int32)
+    shown = Packed.of(values).unpacked()
+    assert shown.dtype == np.int32
+    assert np.abs(shown - values).max() <= 1
+    exact = np.arange(
+        65_536, dtype=np.int64
+    )  # a step of 1: not one may be cut off to the one below
+    np.testing.assert_array_equal(Packed.of(exact).unpacked(), exact)
+
+
 def test_the_next_network_begins_with_cycle_1_again(arrays):
     past = Past()
     for network, cycle in ((1, 1), (1, 2), (2, 1), (2, 2)):

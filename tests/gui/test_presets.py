@@ -30,6 +30,15 @@ def test_saving_offers_the_preset(form, folder):
     assert form.config() == Config(omega=1.5)
 
 
+def test_a_preset_saved_elsewhere_is_shown_too(form, tmp_path):
+    form.findChild(object, "omega").setValue(1.5)
+    form.menu.save(tmp_path / "elsewhere")
+    assert form.preset.currentText() == "elsewhere"
+    form.findChild(object, "omega").setValue(2)
+    form.reset.click()
+    assert form.config() == Config(omega=1.5)
+
+
 def test_choosing_and_resetting(form, folder, qtbot):
     store.save_preset(folder / "mine", Config.preset("balanced", gamma=2.0))
     form.update_presets()
@@ -37,7 +46,7 @@ def test_choosing_and_resetting(form, folder, qtbot):
         form.preset.setCurrentIndex(form.preset.findText("mine"))
     assert form.config() == Config.preset("balanced", gamma=2.0)
     form.findChild(object, "gamma").setValue(3.0)
-    assert "gamma" in form.findChild(object, "preset_help").text()
+    assert "Content weight γ" in form.findChild(object, "preset_help").text()
     form.menu.reset_action.trigger()
     assert form.config() == Config.preset("balanced", gamma=2.0)
     assert form.preset.currentText() == "mine"

@@ -61,6 +61,7 @@ def test_deleting_the_input_ends_the_worker_in_words(viewer, dock, engine, ends,
         viewer.layers.remove("X")
     ends(at)
     assert "removed" in failed.args[0]
+    assert dock.panel.status.text() == failed.args[0]  # not yet what is chosen instead
     assert "X denoised" in viewer.layers
     assert not dock.running
 

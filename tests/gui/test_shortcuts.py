@@ -34,7 +34,7 @@ def test_keys_in_the_real_window(shown, stack, qtbot):
     with qtbot.waitSignal(dock.started, timeout=20_000):
         press(window, "R")
     press(window, "J")
-    assert dock._run.worker.paused
+    assert dock.conductor.run.worker.paused
     with qtbot.waitSignal(dock.finished, timeout=20_000):
         press(window, "K")
     for letter, name in (("U", "tune"), ("W", "swipe")):

@@ -81,7 +81,7 @@ def test_the_edge_threshold_moves_the_gate(viewer, dock, noisy, section, qtbot):
     with qtbot.waitSignal(section.drawn, timeout=5000):
         section.plots["eps_s"].line.setPos(0)
     assert dock.config().eps_s == 0
-    live = dock._live[viewer.layers["X"]]
+    live = dock.stage.live(viewer.layers["X"])
     assert live.arrays.standout_gate[1].all()
 
 
@@ -107,7 +107,19 @@ def test_a_run_takes_the_layer_over(viewer, dock, noisy, section, finish, qtbot)
         dock.findChild(object, "eps_g").setValue(0)
     assert (mask.data[1] >= 2).all()
     np.testing.assert_array_equal(result.dual_mask, kept)
-    assert not isinstance(dock._live[viewer.layers["X"]].arrays, SketchArrays)
+    assert not isinstance(dock.stage.live(viewer.layers["X"]).arrays, SketchArrays)
+
+
+def test_another_region_has_masks_of_its_own(viewer, dock, noisy, section, finish, qtbot):
+    viewer.add_image(noisy, name="X")
+    dock.input.choose_region("plane")
+    finish()
+    viewer.layers.remove("X denoised")
+    dock.input.choose_region("whole")
+    viewer.dims.set_current_step(0, 2)
+    mask = opened(section, qtbot)
+    assert viewer.layers["X dual mask"].data.shape == noisy.shape
+    np.testing.assert_array_equal(viewer.layers["X dual mask"].data[2], mask)
 
 
 def test_closed_it_does_nothing(viewer, dock, noisy, section, qtbot):

@@ -34,7 +34,8 @@ def test_a_change_goes_on_from_the_last_network(viewer, dock, stack, engine, fin
     assert viewer.layers["X denoised"].metadata["blind2grad"]["continued"]
     assert dock.tuner.state(layer) is second.state
     assert (
-        "trained before" in dock._recipe().notes[0] or "other settings" in dock._recipe().notes[0]
+        "trained before" in dock.copier.recipe().notes[0]
+        or "other settings" in dock.copier.recipe().notes[0]
     )
 
 
@@ -80,6 +81,23 @@ def test_a_change_during_the_run_is_trained_on_after_it(
     qtbot.waitUntil(lambda: len(engine.warm) == 2, timeout=5000)
     assert engine.warm[1] is not None
     dock.cancel()
+
+
+def test_choosing_an_image_without_a_network_starts_nothing(
+    viewer, dock, stack, engine, finish, qtbot, tune
+):
+    layer = viewer.add_image(stack, name="X")
+    finish()
+    dock.findChild(object, "omega").setValue(0.9)
+    assert dock.tuner.waiting
+    viewer.add_image(stack.copy(), name="Y")
+    dock.input.choose(viewer.layers["Y"])
+    assert not dock.tuner.waiting
+    dock.input.choose(layer)
+    assert dock.tuner.waiting
+    viewer.layers.remove(layer)
+    assert not dock.tuner.waiting
+    assert len(engine.warm) == 1
 
 
 def test_the_real_thing_shows_an_effect_at_once(viewer, qtbot):

@@ -26,7 +26,7 @@ class LiveArrays:
     Attributes
     ----------
     image
-        The input.
+        The input, cut to the region.
     map_axes
         Axes of all arrays but the denoised image.
     """
@@ -43,15 +43,10 @@ class LiveArrays:
         self.standout_gate = np.zeros(shape, np.uint8)
         self.residual: np.ndarray | None = None
 
-    @property
-    def image(self) -> np.ndarray:
-        """The input, cut to the region."""
-        return self._image
-
     def adopt(self, before: LiveArrays) -> None:
         """Start from what another run has shown, if it was of the same pixels."""
         same = before.map_axes == self.map_axes and before.denoised.dtype == self.denoised.dtype
-        if same and np.array_equal(before.image, self._image):
+        if same and np.array_equal(before.image, self.image):
             for name in ("denoised", *MAPS):
                 getattr(self, name)[...] = getattr(before, name)
 

@@ -25,6 +25,13 @@ class Leash:
         emitter.connect(slot)
         self._connections.append((emitter, weakref.WeakMethod(slot)))
 
+    def release(self, emitter: Any, slot: Callable[..., Any]) -> None:
+        """Disconnect `slot` from `emitter`, if :meth:`connect` connected it."""
+        kept = [connection for connection in self._connections if connection[0] is not emitter]
+        if len(kept) < len(self._connections):
+            emitter.disconnect(slot)
+        self._connections = kept
+
     def hold(self, worker: DenoiseWorker) -> None:
         """End `worker` in :meth:`let_go`."""
         self._worker = weakref.ref(worker)  # a running worker is kept alive by superqt

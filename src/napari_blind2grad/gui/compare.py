@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from itertools import product
 from typing import Any
@@ -23,7 +24,6 @@ from qtpy.QtWidgets import (
     QVBoxLayout,
     QWidget,
 )
-from superqt import QCollapsible
 
 from ..axes import Axes
 from ..config import Config, Parameter, parameters
@@ -35,6 +35,7 @@ from .figures import figures
 from .focus import looked_at
 from .live import METADATA
 from .record import record_of
+from .section import Section
 from .series import Series
 from .worker import DenoiseWorker, leave_a_core
 
@@ -139,7 +140,7 @@ class _Choice(QWidget):
         self.values.setText(_USUAL.get(name, usual))
 
 
-class Compare(QCollapsible):
+class Compare(Section):
     """The section of the dock.
 
     Parameters
@@ -179,9 +180,6 @@ class Compare(QCollapsible):
         self.setToolTip(
             "Run several settings on the region, one after another, and see them together"
         )
-        self.setDuration(0)
-        self.layout().setContentsMargins(0, 0, 0, 0)
-        self.content().layout().setContentsMargins(0, 0, 0, 0)
         self._viewer, self._present, self._config, self._hold = viewer, present, config, hold
         self._occupied = occupied
         self._series: Series | None = None
@@ -320,17 +318,18 @@ class Compare(QCollapsible):
         picture.setToolTip(f"{name}\nClick to open as a layer.")
         picture.setAccessibleName(f"Open the result with {name}")
         words = QLabel(
-            f"<b>{name}</b><br>error {found.error:.3g}<br>residual corr. "
-            f"{found.autocorrelation:+.2f}<br>sharpness {_brief(found.sharpness)}",
+            f"<b>{name}</b><br>error {_brief(found.error)}<br>residual corr. "
+            f"{_signed(found.autocorrelation)}<br>sharpness {_brief(found.sharpness)} / px",
             cell,
         )
         words.setObjectName(f"compare_figures_{number}")
         words.setToolTip(
-            "error: mean squared difference at hidden pixels over the last steps, on the 0-1 scale of the "
-            "intensities; lower is better.\n"
-            "residual corr.: correlation of neighbours in what was removed; near 0 is noise, above it is "
-            "structure.\n"
-            "sharpness: steepness of the strongest 1 % of edges, image units per pixel."
+            "error: how far hidden pixels were missed in the last steps, mean square, where the image's "
+            "range of brightness is 1. Lower is better.\n"
+            "residual corr.: correlation, from -1 to 1, of neighbouring pixels in what was removed. Near 0 "
+            "is noise; clearly above it, structure was removed, or the noise itself is correlated.\n"
+            "sharpness: steepness of the strongest 1 % of edges, image units per pixel. Higher is sharper, "
+            "or noisier."
         )
         use = QPushButton("Use these settings", cell)
         use.setObjectName(f"compare_use_{number}")
@@ -379,7 +378,13 @@ class Compare(QCollapsible):
             item.widget().deleteLater()
 
 
+def _signed(value: float) -> str:
+    return f"{value:+.2f}" if math.isfinite(value) else "–"
+
+
 def _brief(value: float) -> str:
+    if not math.isfinite(value):  # nothing to measure, as in an image of one row
+        return "–"
     return f"{value:.0f}" if 100 <= abs(value) < 1e6 else f"{value:.3g}"
 
 

@@ -2,49 +2,43 @@
 
 from __future__ import annotations
 
-import weakref
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari.layers import Image
 from qtpy.QtCore import Signal
-from qtpy.QtGui import QGuiApplication
 from qtpy.QtWidgets import QLabel, QWidget
-from superqt.utils import create_worker
 
-from ..axes import Axes
 from ..config import Config
-from ..crop import crop_text
 from ..errors import Blind2GradError
 from ..events import Preview, Progress, Result, Started
-from . import preload, words
+from . import preload
 from .actions import ActionBar
-from .adapter import Snapshot, finest, take_snapshot
 from .choice import LayerChoice
 from .cleanup import Leash
 from .compare import Compare
-from .focus import looked_at
+from .conductor import Conductor
+from .copying import Copier
 from .form import ParameterForm
 from .history import HistoryBar
 from .inputs import InputBox
 from .judge import Judge
 from .legend import MaskLegend
-from .live import METADATA, LiveLayers, grid, is_live
+from .live import is_live
 from .pane import Pane
 from .panel import RunPanel, State
 from .plots import LossPlot
 from .preferences import read_preferences
 from .quality import QualityBox
-from .regions import region_slices
 from .run import Run
 from .saving import Saver, ask_where
 from .shortcuts import add_shortcuts
-from .snippets import Recipe, command_text, python_text, recipe
+from .snippets import command_text, python_text
+from .stage import Stage
 from .swipe import Swipe
 from .theme import palette
 from .thresholds import Thresholds
 from .tuning import Tuner, short
+from .watch import Watch
 
 if TYPE_CHECKING:
     import napari.viewer
@@ -78,11 +72,7 @@ class Blind2GradWidget(Pane):
     def __init__(self, viewer: napari.viewer.Viewer, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.viewer = viewer
-        self._run: Run | None = None
-        self._live: weakref.WeakKeyDictionary[Image, LiveLayers] = weakref.WeakKeyDictionary()
         self._leash = Leash()
-        self._state = State.IDLE
-        self._machine = ""
         self.saver = Saver(self)
         self._build()
         preferences = read_preferences()
@@ -107,7 +97,7 @@ class Blind2GradWidget(Pane):
     @property
     def running(self) -> bool:
         """Whether a run goes on."""
-        return self._run is not None
+        return self.conductor.run is not None
 
     def run(self, *, warm: Any = None) -> None:
         """Start a run; what stands in its way is said in the status line.
@@ -117,76 +107,30 @@ class Blind2GradWidget(Pane):
         warm
             Trained networks to go on from for a moment; None starts anew.
         """
-        if self._run is not None:
+        if self.running:
             return
         self.compare.cancel()  # two trainings at once would starve one another
         try:
-            layer, snapshot = self.present()
+            layer, snapshot = self.input.present()
             config = self.form.config() if warm is None else short(self.form.config())
         except Blind2GradError as error:
             self.panel.clear_progress()
             self._tell_failure(str(error))
             return
-        live = self._live.setdefault(layer, LiveLayers(self.viewer, layer))
-        live.want(self.choice.keys())
-        run = Run(self.viewer, layer, live, snapshot, config, self, warm)
-        self._run = run
-        self._leash.hold(run.worker)
-        run.worker.want_residual = "residual" in live.wanted
-        run.started.connect(self._on_started)
-        run.progressed.connect(self._on_progress)
-        run.previewed.connect(self._on_preview)
-        run.finished.connect(self._on_finished)
-        run.finished.connect(lambda result: self.tuner.keep(layer, result.state))
-        run.failed.connect(self._tell_failure)
-        run.over.connect(self._on_over)
-        run.finished.connect(lambda result: self.judge.judge(snapshot, result, run.plane))
-        run.ended.connect(run.deleteLater)
-        layer.events.data.connect(self._on_input_replaced)
-        self.plot.clear()
-        self.legend.clear()
-        self.noise.clear()
-        self.panel.clear_progress()
-        self._set_state(State.RUNNING)
-        self.panel.show_status("Getting ready: loading PyTorch and reading the image…")
-        run.start()
-
-    def present(self) -> tuple[Image, Snapshot]:
-        """Return the chosen layer and its chosen region.
-
-        Raises
-        ------
-        Blind2GradError
-            If there is none that can be denoised.
-        """
-        layer, axes = self.input.checked()
-        parsed = Axes(axes, tuple(finest(layer).shape))
-        return layer, take_snapshot(layer, axes, self._region(layer, parsed))
+        self.watch.begin()
+        self.conductor.start(layer, snapshot, config, self.choice.keys(), warm)
 
     def pause(self) -> None:
         """Hold the run, or go on with it."""
-        if self._run is None:
-            return
-        worker = self._run.worker
-        if worker.paused:
-            worker.resume()
-            self._set_state(State.RUNNING)
-        else:
-            worker.pause()
-            self._set_state(State.PAUSED)
-            self.panel.show_status("Paused. Resume to go on, or stop and keep what there is.")
+        self.conductor.pause()
 
     def stop(self) -> None:
         """End the training and keep the result."""
-        if self._run is not None:
-            self._set_state(State.ENDING)
-            self.panel.show_status("Stopping: making the image from what has been learnt…")
-            self._run.stop()
+        self.conductor.stop()
 
     def cancel(self, reason: str = "") -> None:
         """End the run at once; layers stay as they are. `reason` is told, if there is one."""
-        if self._run is not None:
-            self._run.cancel(reason)
+        self.conductor.cancel(reason)
 
     def on_dock_closed(self) -> None:
         """End what goes on; nobody is looking any more."""
@@ -200,7 +144,7 @@ class Blind2GradWidget(Pane):
 
     def save(self, path: str | Path) -> None:
         """Write the denoised image of the chosen input to `path`, in the background."""
-        layer = self._denoised()
+        layer = self.stage.denoised()
         if layer is None:
             self._tell_failure("There is nothing to save yet: run first.")
             return
@@ -210,11 +154,11 @@ class Blind2GradWidget(Pane):
 
     def python(self) -> str:
         """Return Python that repeats the run that is shown, or that does what Run would do now."""
-        return python_text(self._recipe())
+        return python_text(self.copier.recipe())
 
     def command(self) -> str:
         """Return the command line that repeats the run that is shown, or does what Run would do now."""
-        return command_text(self._recipe())
+        return command_text(self.copier.recipe())
 
     # ----------------------------------------------------------------------------- layout
 
@@ -222,10 +166,13 @@ class Blind2GradWidget(Pane):
         content = self.content
         # From top to bottom: Tab goes through them in the order in which they are made.
         self.input = InputBox(self.viewer, content)
+        self.stage = Stage(self.viewer, self.input, lambda: self.conductor.run, self)
+        self.conductor = Conductor(self.viewer, self.stage, self._leash.hold, self)
         self.form = ParameterForm(content)
-        self.thresholds = Thresholds(self.viewer, self._scene, self.form.config, content)
+        self.copier = Copier(self.input, self.stage, self.form.config, self)
+        self.thresholds = Thresholds(self.viewer, self.stage.scene, self.form.config, content)
         self.choice = LayerChoice(content)
-        self.swipe = Swipe(self.viewer, self._scene, content)
+        self.swipe = Swipe(self.viewer, self.stage.scene, content)
         self.panel = RunPanel(content)
         self.tuner = Tuner(content)
         self.plot = LossPlot(content)
@@ -234,38 +181,21 @@ class Blind2GradWidget(Pane):
         self.noise.setWordWrap(True)
         self.legend = MaskLegend(content)
         self.history = HistoryBar(content)
+        self.watch = Watch(self.panel, self.plot, self.noise, self.legend, self.history)
         self.quality = QualityBox(content)
         self.judge = Judge(self.quality, self)
         self.compare = Compare(
             self.viewer,
-            self.present,
+            self.input.present,
             self.form.config,
             self._leash.hold,
             lambda: self.running,
             content,
         )
         self.action_bar = ActionBar(content)
-        self.fill(
-            (
-                self.input,
-                self.form,
-                self.thresholds,
-                None,
-                self.choice,
-                self.swipe,
-                None,
-                self.panel,
-                self.tuner,
-                self.plot,
-                self.noise,
-                self.legend,
-                self.history,
-                self.quality,
-                self.compare,
-                None,
-                self.action_bar,
-            )
-        )
+        above = (self.input, self.form, self.thresholds, None, self.choice, self.swipe, None)
+        running = (self.panel, self.tuner, self.plot, self.noise, self.legend, self.history)
+        self.fill((*above, *running, self.quality, self.compare, None, self.action_bar))
 
     def _connect(self) -> None:
         self.input.changed.connect(self._on_input)
@@ -278,8 +208,15 @@ class Blind2GradWidget(Pane):
         self.swipe.failed.connect(self._tell_failure)
         self.compare.chosen.connect(self.form.apply)
         self.compare.failed.connect(self._tell_failure)
-        self.choice.changed.connect(self._on_choice)
-        self.choice.side_by_side.connect(self._on_side_by_side)
+        self.choice.changed.connect(self.stage.choose)
+        self.choice.side_by_side.connect(self.stage.show_side_by_side)
+        self.conductor.changed.connect(self._show_state)
+        self.conductor.told.connect(self.panel.show_status)
+        self.conductor.failed.connect(self._tell_failure)
+        self.conductor.started.connect(self._on_started)
+        self.conductor.progressed.connect(self._on_progress)
+        self.conductor.previewed.connect(self._on_preview)
+        self.conductor.finished.connect(self._on_finished)
         self.panel.run_clicked.connect(self.run)
         self.tuner.due.connect(self._on_tune)
         self.panel.pause_clicked.connect(self.pause)
@@ -288,17 +225,17 @@ class Blind2GradWidget(Pane):
         self.action_bar.save_clicked.connect(self._on_save)
         self.saver.saved.connect(lambda path: self.panel.show_status(f"Saved {path}."))
         self.saver.failed.connect(self._tell_failure)
-        self.action_bar.copy_python_clicked.connect(lambda: self._copy(python_text, "Python code"))
-        self.action_bar.copy_command_clicked.connect(
-            lambda: self._copy(command_text, "command line")
-        )
+        self.action_bar.copy_python_clicked.connect(self.copier.copy_python)
+        self.action_bar.copy_command_clicked.connect(self.copier.copy_command)
+        self.copier.copied.connect(self.panel.show_status)
+        self.copier.failed.connect(self._tell_failure)
         layers = self.viewer.layers.events
         for layer in self.viewer.layers:
-            self._leash.connect(layer.events.name, self._on_layers)
+            self._leash.connect(layer.events.name, self.input.update_layers)
         for emitter, slot in (
             (layers.inserted, self._on_inserted),
             (layers.removed, self._on_removed),
-            (layers.reordered, self._on_layers),
+            (layers.reordered, self.input.update_layers),
             (self.viewer.layers.selection.events.active, self._on_active),
             (self.viewer.events.theme, self._on_theme),
             (self.viewer.dims.events.point, self._on_plane),
@@ -309,99 +246,42 @@ class Blind2GradWidget(Pane):
 
     # ---------------------------------------------------------------------------- helpers
 
-    def _set_state(self, state: State) -> None:
-        self._state = state
+    def _show_state(self, state: State) -> None:
         idle = state is State.IDLE
         self.panel.set_state(state)
         self.input.set_locked(not idle)
         self.form.set_locked(not idle)
         self.action_bar.enable(
             apply=idle and self.input.region_key() != "whole",
-            save=idle and self._denoised() is not None,
+            save=idle and self.stage.denoised() is not None,
         )
-
-    def _denoised(self) -> Image | None:
-        source = self.input.layer()
-        live = self._live.get(source) if source is not None else None
-        layer = live.layer("denoised") if live is not None else None
-        return layer if isinstance(layer, Image) else None
-
-    def _recipe(self) -> Recipe:
-        layer, axes, crop = self.input.layer(), self.input.axes.text(), ""
-        if layer is not None:
-            _, axes = self.input.checked()
-            parsed = Axes(axes, tuple(finest(layer).shape))
-            crop = crop_text(parsed, self._region(layer, parsed))
-        shown = self._denoised()
-        record = shown.metadata[METADATA] if shown is not None else None
-        return recipe(self.form.config(), layer, axes, crop, record)
-
-    def _scene(self) -> tuple[Image, LiveLayers, Snapshot]:
-        """Return the input, its live layers and what they show, or what a run would be on."""
-        if self._run is not None:
-            return self._run.source, self._run.live, self._run.snapshot
-        layer, snapshot = self.present()
-        live = self._live.setdefault(layer, LiveLayers(self.viewer, layer))
-        shown = live.snapshot
-        if shown is not None and shown.data is snapshot.data and live.layer("denoised") is not None:
-            snapshot = shown
-        return layer, live, snapshot
-
-    def _region(self, layer: Image, axes: Axes) -> tuple[slice, ...]:
-        plane = looked_at(self.viewer, layer, axes, {})
-        return region_slices(self.input.region_key(), self.viewer, layer, axes, plane)
-
-    def _copy(self, text: Callable[[Recipe], str], what: str) -> None:
-        try:
-            run = self._recipe()
-        except Blind2GradError as error:
-            self._tell_failure(str(error))
-            return
-        QGuiApplication.clipboard().setText(text(run))
-        self.panel.show_status("\n".join([f"Copied the {what}.", *run.notes]))
 
     def _tell_failure(self, text: str) -> None:
         self.panel.show_status(text, error=True)
         self.failed.emit(text)
 
-    def _describe_input(self) -> tuple[str, bool]:
-        """What is chosen, in words, and whether that is a complaint."""
-        try:
-            layer, axes = self.input.checked()
-        except Blind2GradError as error:
-            return str(error), True
-        data = finest(layer)
-        sizes = " × ".join(f"{n} {c}" for c, n in zip(axes, data.shape, strict=True))
-        return f"Ready: {sizes}, {data.dtype}.", False
-
     # --------------------------------------------------------------- what the user changes
 
     def _on_input(self) -> None:
         """Another layer, other axes or another region."""
-        if self._run is not None:
+        if self.running:
             return
-        text, complaint = self._describe_input()
+        text, complaint = self.input.describe()
         self.panel.show_status(text, error=complaint)
         layer = self.input.layer()
         limits = layer.contrast_limits if layer is not None and not layer.rgb else None
         self.form.set_scale([limits[1] - limits[0]] if limits else [])
-        self._look_at_noise(None if complaint else layer)
-        self._set_state(State.IDLE)
+        if complaint:
+            self.judge.look_at(None, "", {})
+        else:
+            self.judge.look_at(layer, self.input.axes.text(), self.input.plane())
+        self._show_state(State.IDLE)
         self.tuner.changed(layer, running=False)
         self.thresholds.update_masks()
 
-    def _look_at_noise(self, layer: Image | None) -> None:
-        axes = self.input.axes.text()
-        plane = {}
-        if layer is not None:
-            plane = looked_at(self.viewer, layer, Axes(axes, tuple(finest(layer).shape)), {})
-        self.judge.look_at(layer, axes, plane)
-
     def _on_config(self, config: Config) -> None:
-        if self._run is not None:
-            self._run.send(short(config) if self._run.warm else config)
+        self.conductor.send(config)
         self.tuner.changed(self.input.layer(), running=self.running)
-
         self.thresholds.update_masks()
 
     def _on_tune(self) -> None:
@@ -412,65 +292,28 @@ class Blind2GradWidget(Pane):
         if self.input.region_key() == "plane":
             self.tuner.changed(self.input.layer(), running=self.running)
 
-    def _on_choice(self, keys: set[str]) -> None:
-        source = self._run.source if self._run is not None else self.input.layer()
-        live = self._live.get(source) if source is not None else None
-        if live is None:
-            return
-        live.want(keys)
-        if self._run is not None:
-            self._run.worker.want_residual = "residual" in keys
-        else:
-            self._catch_up(live)
-
-    def _catch_up(self, live: LiveLayers) -> None:
-        """Make the layers that were ticked after the run."""
-        if "residual" in live.wanted and live.needs_residual():
-            worker = create_worker(live.make_residual, _ignore_errors=True)
-            worker.returned.connect(self._on_residual)
-            worker.start()
-        while live.step():
-            pass
-
-    def _on_residual(self, _: object) -> None:
-        source = self.input.layer()
-        if source in self._live:
-            self._catch_up(self._live[source])
-
-    def _on_side_by_side(self, on: bool) -> None:
-        grid(self.viewer).enabled = on
-        for live in self._live.values():
-            live.show_all(on)
-
     def _on_save(self) -> None:
-        layer = self._denoised()
-        if layer is not None and (path := ask_where(self, layer, self.input.layer())):
-            self.save(path)
+        layer = self.stage.denoised()
+        if layer is None:  # renamed by the user, say
+            self._tell_failure("There is nothing to save yet: run first.")
+            return
+        ask_where(self, layer, self.input.layer(), self.save)
 
     # ------------------------------------------------------------------ what the viewer does
 
-    def _on_layers(self) -> None:
-        self.input.update_layers()
-
     def _on_inserted(self, event: Any) -> None:
         if not is_live(event.value):
-            self._leash.connect(event.value.events.name, self._on_layers)
+            self._leash.connect(event.value.events.name, self.input.update_layers)
             self.input.update_layers()
 
     def _on_removed(self, event: Any) -> None:
-        if self._run is not None and event.value is self._run.source:
-            name = self._run.snapshot.name
-            self.cancel(f"“{name}” was removed, so the run ended. Layers made so far are kept.")
+        ended = self.conductor.leave(event.value)
+        self._leash.release(event.value.events.name, self.input.update_layers)
         self.input.update_layers()
         self.swipe.on_removed(event.value)
-
-    def _on_input_replaced(self) -> None:
-        if self._run is not None and finest(self._run.source) is not self._run.snapshot.data:
-            name = self._run.snapshot.name
-            self.cancel(
-                f"The data of “{name}” were replaced, so the run ended. Layers made so far are kept; "
-                "run again for the new data."
-            )
+        self._show_state(self.conductor.state)  # there may be nothing to save any more
+        if ended:
+            self.panel.show_status(ended, error=True)  # rather than what is chosen now
 
     def _on_active(self) -> None:
         if self.input.layer() is None:
@@ -487,42 +330,22 @@ class Blind2GradWidget(Pane):
 
     def _on_started(self, event: Started) -> None:
         self.form.set_scale(event.scale, exact=True)
-        worker = self._run.worker
-        self.history.begin(worker.past, worker.arrays, worker.axes, self._run.live)
-        self.noise.setText(words.noise(event))
-        self._machine = words.machine(event)
-        self.panel.show_status(f"Training on {self._machine}…")
+        self.watch.show_started(event, self.conductor.run)
         self.swipe.update_layer()
         self.started.emit(event)
 
     def _on_progress(self, event: Progress) -> None:
-        self.panel.show_progress(event)
-        self.plot.add(event)
-        self.history.update_cycles()
-        if self._state is State.RUNNING:
-            self.panel.show_status(words.going_on(event, self._machine))
+        self.watch.show_progress(event, tell=self.conductor.state is State.RUNNING)
 
     def _on_preview(self, event: Preview) -> None:
-        self.plot.add_preview(event)
-        mask = event.maps.get("dual_mask")
-        if mask is not None:
-            self.legend.show_mask(mask)
+        self.watch.show_preview(event)
+        if "dual_mask" in event.maps:
             self.thresholds.update_histograms()
         self.previewed.emit(event)
 
-    def _on_finished(self, result: Result) -> None:
-        self.plot.draw()
+    def _on_finished(self, run: Run, result: Result) -> None:
         self.thresholds.update_histograms()
-        self.history.end()
-        self.panel.progress.setValue(1000)
-        self.panel.progress.setFormat("done")
-        self.panel.show_status(words.done(result))
+        self.watch.show_finished(result)
         self.finished.emit(result)
-
-    def _on_over(self) -> None:
-        """The run goes on no more, for whatever reason; how it ended is told next."""
-        assert self._run is not None
-        self._run.source.events.data.disconnect(self._on_input_replaced)
-        self._run = None
-        self.panel.show_status("Ended. Layers made so far are kept.")
-        self._set_state(State.IDLE)
+        self.tuner.keep(run.source, result.state)
+        self.judge.judge(run.snapshot, result, run.plane)

@@ -16,12 +16,12 @@ from qtpy.QtWidgets import (
     QVBoxLayout,
     QWidget,
 )
-from superqt import QCollapsible
 
 from ..config import PRESET_HELP, PRESETS, Config, parameters
 from ..preset_files import find_presets
 from .fields import Field, RowLabel, guard_wheel, shrinkable
 from .presets import PresetMenu
+from .section import Section
 
 #: The sections under Advanced, by parameter group.
 _SECTIONS: Mapping[str, str] = {
@@ -59,12 +59,9 @@ class ParameterForm(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self._preset_row())
         layout.addWidget(self._section("method"))
-        self.advanced = QCollapsible("Advanced", self)
+        self.advanced = Section("Advanced", self)
         self.advanced.setObjectName("advanced")
         self.advanced.setToolTip("Network, masks, training, machine and output")
-        self.advanced.setDuration(0)
-        self.advanced.layout().setContentsMargins(0, 0, 0, 0)
-        self.advanced.content().layout().setContentsMargins(0, 0, 0, 0)
         for group, title in _SECTIONS.items():
             heading = QLabel(f"<b>{title}</b>", self)
             self.advanced.addWidget(heading)
@@ -243,19 +240,22 @@ class ParameterForm(QWidget):
         self._tell()
 
     def _on_saved(self, path: Path, config: Config) -> None:
-        self.update_presets()
-        self._show(config, config, str(path))
+        self._show_file(path, config)
         self.told.emit(f"Saved the preset {path}.")
 
     def _on_loaded(self, path: Path, config: Config) -> None:
-        self.update_presets()
-        if (
-            self.preset.findData(str(path)) < 0
-        ):  # from elsewhere: offered until the list is made anew
-            self._offer(path.stem, str(path), f"A preset in {path}")
-        self._show(config, config, str(path))
+        self._show_file(path, config)
         self._tell()
         self.told.emit(f"Loaded the preset “{path.stem}”.")
+
+    def _show_file(self, path: Path, config: Config) -> None:
+        """Show the preset at `path`; one from elsewhere is offered until the list is made anew."""
+        self.update_presets()
+        if self.preset.findData(str(path)) < 0:
+            blocked = self.preset.blockSignals(True)
+            self._offer(path.stem, str(path), f"A preset in {path}")
+            self.preset.blockSignals(blocked)
+        self._show(config, config, str(path))
 
     def _on_edit(self) -> None:
         self._mark()
@@ -268,7 +268,7 @@ class ParameterForm(QWidget):
     def _mark(self) -> None:
         """Say whether the settings still are the preset's."""
         now, start = self.config().to_dict(), self._start.to_dict()
-        changed = sorted(name for name in now if now[name] != start[name])
+        changed = [p.label for p in parameters() if now[p.name] != start[p.name]]
         note = f" Changed: {', '.join(changed)}." if changed else ""
         own = self.preset.currentData() not in PRESETS
         about = "Your own preset." if own else PRESET_HELP[self._start.base]

@@ -10,12 +10,13 @@ from napari.layers import Image, Layer
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QComboBox, QFormLayout, QLineEdit, QWidget
 
-from ..axes import parse_axes
-from ..errors import InputError
-from .adapter import finest, suggested_axes, suitable
+from ..axes import Axes, parse_axes
+from ..errors import Blind2GradError, InputError
+from .adapter import Snapshot, finest, suggested_axes, suitable, take_snapshot
 from .fields import RowLabel, guard_wheel, shrinkable
+from .focus import looked_at
 from .live import is_live
-from .regions import REGIONS
+from .regions import REGIONS, region_slices
 
 
 class InputBox(QWidget):
@@ -99,6 +100,38 @@ class InputBox(QWidget):
             )
         axes = parse_axes(self.axes.text(), finest(layer).shape, rgb=layer.rgb)
         return layer, axes.letters
+
+    def present(self) -> tuple[Image, Snapshot]:
+        """Return the chosen layer and its chosen region.
+
+        Raises
+        ------
+        Blind2GradError
+            If there is none that can be denoised.
+        """
+        layer, axes = self.checked()
+        parsed = Axes(axes, tuple(finest(layer).shape))
+        return layer, take_snapshot(layer, axes, self.region_of(layer, parsed))
+
+    def region_of(self, layer: Image, axes: Axes) -> tuple[slice, ...]:
+        """Return the chosen region of `layer`, one slice for each dimension; raises as :meth:`present`."""
+        plane = looked_at(self._viewer, layer, axes, {})
+        return region_slices(self.region_key(), self._viewer, layer, axes, plane)
+
+    def plane(self) -> dict[str, int]:
+        """Return the index along T, C and Z that the viewer shows; raises as :meth:`checked`."""
+        layer, axes = self.checked()
+        return looked_at(self._viewer, layer, Axes(axes, tuple(finest(layer).shape)), {})
+
+    def describe(self) -> tuple[str, bool]:
+        """Return what is chosen, in words, and whether that is a complaint."""
+        try:
+            layer, axes = self.checked()
+        except Blind2GradError as error:
+            return str(error), True
+        data = finest(layer)
+        sizes = " × ".join(f"{n} {c}" for c, n in zip(axes, data.shape, strict=True))
+        return f"Ready: {sizes}, {data.dtype}.", False
 
     def region_key(self) -> str:
         """Return the chosen key of :data:`~napari_blind2grad.gui.regions.REGIONS`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -61,7 +62,7 @@ class Judge(QObject):
             self._box.clear()
             return
         data = finest(layer)
-        about = (id(layer), id(data), axes)
+        about = (weakref.ref(layer), id(data), axes)
         if about == self._about:
             return
         self._about = about

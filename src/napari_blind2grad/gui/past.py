@@ -41,8 +41,8 @@ class Packed:
         if array.dtype.itemsize <= 2:
             return cls(array.copy(), 0.0, 0.0, array.dtype)
         finite = np.isfinite(array)
-        low = float(array.min(where=finite, initial=np.inf))
-        high = float(array.max(where=finite, initial=-np.inf))
+        known = array if finite.all() else array[finite]  # integers have no infinity to start from
+        low, high = (float(known.min()), float(known.max())) if known.size else (np.inf, -np.inf)
         if not low < high:
             return cls(
                 np.zeros(array.shape, np.uint16), low if finite.any() else 0.0, 1.0, array.dtype
@@ -55,7 +55,8 @@ class Packed:
         """Return the array, exact to half a step."""
         if self.step == 0:
             return self.values
-        return (self.values * np.float64(self.step) + self.low).astype(self.dtype)
+        exact = self.values * np.float64(self.step) + self.low
+        return (np.rint(exact) if self.dtype.kind in "iu" else exact).astype(self.dtype)
 
 
 @dataclass(frozen=True, eq=False)

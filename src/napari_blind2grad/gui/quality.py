@@ -9,9 +9,9 @@ import numpy as np
 import pyqtgraph as pg
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QLabel, QTabWidget, QVBoxLayout, QWidget
-from superqt import QCollapsible
 
 from .chart import Chart
+from .section import Section
 from .theme import CURVE_COLOURS, Palette
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ _BLUE, _ORANGE = CURVE_COLOURS["loss"], CURVE_COLOURS["content"]
 _HEIGHT = 120
 
 
-class QualityBox(QCollapsible):
+class QualityBox(Section):
     """Verdicts in words, figures, and three small plots.
 
     Parameters
@@ -38,9 +38,6 @@ class QualityBox(QCollapsible):
             "What the noise is like and how far the result can be trusted, measured on the images "
             "themselves: no clean image is needed."
         )
-        self.setDuration(0)
-        self.layout().setContentsMargins(0, 0, 0, 0)
-        self.content().layout().setContentsMargins(0, 0, 0, 0)
         self._palette: Palette | None = None
         self._shown: Quality | None = None
         self._list = QWidget(self)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +21,31 @@ from .record import description
 FILTER = "OME-TIFF (*.ome.tif);;TIFF, ImageJ hyperstack (*.tif)"
 
 
-def ask_where(parent: QWidget, layer: Image, source: Image | None) -> str:
-    """Ask for the file to write `layer` to, beside the file of `source`; empty if the user declines."""
+def ask_where(
+    parent: QWidget, layer: Image, source: Image | None, answer: Callable[[str], object]
+) -> None:
+    """Ask for the file to write `layer` to, in a window that holds nothing up.
+
+    Parameters
+    ----------
+    parent
+        Qt parent.
+    layer
+        What is to be written.
+    source
+        Its input: its file's folder is where the window opens.
+    answer
+        Called with the path, unless the user declines.
+    """
     folder = Path(source.source.path).parent if source and source.source.path else Path.home()
     name = layer.name.replace("/", "_").replace("\\", "_")
-    path, _ = QFileDialog.getSaveFileName(
-        parent, "Save the denoised image", str(folder / f"{name}.ome.tif"), FILTER
-    )
-    return str(path)
+    dialog = QFileDialog(parent, "Save the denoised image", str(folder), FILTER)
+    dialog.setObjectName("save_dialog")
+    dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
+    dialog.selectFile(f"{name}.ome.tif")
+    dialog.fileSelected.connect(answer)
+    dialog.finished.connect(dialog.deleteLater)
+    dialog.show()
 
 
 class Saver(QObject):

@@ -12,7 +12,6 @@ from napari.layers import Image
 from napari.utils.notifications import notification_manager
 from qtpy.QtCore import QTimer, Signal
 from qtpy.QtWidgets import QLabel, QWidget
-from superqt import QCollapsible
 from superqt.utils import create_worker
 
 from ..axes import Axes
@@ -24,6 +23,7 @@ from .arrays import LiveArrays
 from .focus import looked_at
 from .histograms import ThresholdPlot
 from .live import LiveLayers
+from .section import Section
 from .theme import Palette
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ class _Draughtsman:
         return _Answer(arrays, config, distances, labels, fresh, request.draw, self._sketch.scales)
 
 
-class Thresholds(QCollapsible):
+class Thresholds(Section):
     """The section of the dock; does nothing while it is closed.
 
     Parameters
@@ -160,9 +160,6 @@ class Thresholds(QCollapsible):
         super().__init__("Thresholds by eye", parent)
         self.setObjectName("thresholds")
         self.setToolTip("See, before any training, which pixels count as detail and as edge")
-        self.setDuration(0)
-        self.layout().setContentsMargins(0, 0, 0, 0)
-        self.content().layout().setContentsMargins(0, 0, 0, 0)
         self._viewer, self._scene, self._config = viewer, scene, config
         self._draughtsman = _Draughtsman()
         self._busy = self._again = self._anew = self._draw = False
@@ -228,7 +225,7 @@ class Thresholds(QCollapsible):
         layer, live, snapshot = self._scene()
         axes = Axes(snapshot.axes.letters, snapshot.shape)
         arrays = live.arrays
-        if arrays is None or (isinstance(arrays, SketchArrays) and not _same(live, snapshot)):
+        if arrays is None or not _same(live, snapshot):
             arrays = SketchArrays(axes)
             live.want(live.wanted | {"dual_mask"})
             live.begin(snapshot, arrays)

@@ -73,6 +73,8 @@ class Tuner(QCheckBox):
             self._again = True
         elif self.state(layer) is not None:
             self._timer.start()
+        else:
+            self._timer.stop()  # what was about to start was on another layer
 
     def keep(self, layer: Image, state: Any) -> None:
         """Keep the networks of a run on `layer` that has ended; they hold no image."""

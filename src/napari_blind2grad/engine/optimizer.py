@@ -87,8 +87,8 @@ class Muon(torch.optim.Optimizer):
         for weight, update in zip(weights, orthogonalise(flat), strict=True):
             o, i, ky, kx = weight.shape
             rate = lr * _RMS * max(update.shape) ** 0.5
-            update = update.reshape(o, ky, kx, i).permute(0, 3, 1, 2)
-            weight.mul_(1 - lr * decay).add_(update, alpha=-rate)
+            shaped = update.reshape(o, ky, kx, i).permute(0, 3, 1, 2)
+            weight.mul_(1 - lr * decay).add_(shaped, alpha=-rate)
 
     def _direction(self, weight: Tensor, momentum: float) -> Tensor:
         """Return Nesterov's momentum of one weight as a matrix (O, k·k·I)."""

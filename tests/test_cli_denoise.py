@@ -37,8 +37,15 @@ class FakeEngine:
         self.on_step: Callable[[int], object] = lambda step: None
 
     def __call__(
-        self, image: np.ndarray, axes: str, config: Config, *, should_stop: Callable[[], bool]
+        self,
+        image: np.ndarray,
+        axes: str,
+        config: Config,
+        *,
+        should_stop: Callable[[], bool],
+        previews: bool,
     ) -> Iterator[Event]:
+        assert not previews  # nobody sees them
         self.calls.append((image, axes, config))
         started = Started(
             shape=image.shape,

@@ -181,7 +181,7 @@ STUBBORN = """
 import sys, types, time
 from napari_blind2grad.events import Progress
 
-def denoise_iter(image, axes, config, *, should_stop):
+def denoise_iter(image, axes, config, *, should_stop, previews):
     while True:
         should_stop()
         yield Progress("train", 1, 2, 1, 1, 1, 1, 0.5, 0.5, 0.5, 0.5, 1.0, 1.0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,7 @@ from napari.layers import Image, Labels, Layer
 
 from .adapter import Snapshot
 from .arrays import LiveArrays
+from .controls import LayerControls
 from .roles import ROLES, Role
 from .theme import mask_colormap
 
@@ -83,10 +85,17 @@ class LiveLayers:
         self._snapshot: Snapshot | None = None
         self._arrays: LiveArrays | None = None
         self._made: tuple[Role, Layer, np.ndarray] | None = None
+        self._controls: LayerControls | None = None
         self.wanted: set[str] = set()
 
-    def begin(self, snapshot: Snapshot, arrays: LiveArrays) -> None:
-        """Show the arrays of a new run, in the layers of the last one where they are still there."""
+    def begin(
+        self, snapshot: Snapshot, arrays: LiveArrays, controls: LayerControls | None = None
+    ) -> None:
+        """Show the arrays of a new run, in the layers of the last one where they are still there.
+
+        With `controls`, making those of a layer is a step of its own.
+        """
+        self._controls = controls
         self._snapshot = snapshot
         self._arrays = arrays
         self._made = None
@@ -141,13 +150,15 @@ class LiveLayers:
                 self._entries[role.key].measure = False
 
     def step(self) -> bool:
-        """Do one small thing: make a layer, show it, or give it its new array.
+        """Do one small thing: make a layer or its controls, show it, or give it its new array.
 
         Return whether there was anything to do.
         """
         if self._arrays is None or self._source() is None:
             return False
         if self._made is not None:
+            if self._controls is not None and self._controls.step():
+                return True
             self._show(*self._made)
             self._made = None
             return True
@@ -233,10 +244,20 @@ class LiveLayers:
             **self._snapshot.placement(),
         }
         make = self._labels if role.key == "dual_mask" else self._image
-        self._made = role, make(role, array, options), array
+        layer = make(role, array, options)
+        self._made = role, layer, array
+        if self._controls is not None:
+            self._controls.prepare(layer)
+
+    def abandon(self) -> None:
+        """Forget a layer that was made but is not shown yet: the run has ended."""
+        self._made = None
+        if self._controls is not None:
+            self._controls.drop()
 
     def _show(self, role: Role, layer: Layer, array: np.ndarray) -> None:
         if role.key not in self.wanted:
+            self.abandon()
             return
         asked = layer.name  # napari may have to give it another
         self._insert(role, layer)
@@ -277,7 +298,8 @@ class LiveLayers:
         selected, active = set(layers.selection), layers.selection.active
         # napari selects what is inserted. Nobody need hear of it, since it is undone at once: the
         # layer controls would be built twice.
-        with layers.selection.events.blocker_all():
+        keeping = nullcontext() if self._controls is None else self._controls.keeping(layer)
+        with layers.selection.events.blocker_all(), keeping:
             layers.insert(index, layer)
             layers.selection.active = active
             layers.selection.update(selected)

@@ -9,7 +9,7 @@ from napari.components import ViewerModel
 from napari.layers import Image
 from napari.utils.notifications import notification_manager
 from qtpy.QtCore import QObject, QTimer, Signal, Slot
-from qtpy.QtWidgets import QMainWindow, QWidget
+from qtpy.QtWidgets import QWidget
 
 from ..config import Config
 from ..errors import Blind2GradError
@@ -17,6 +17,7 @@ from ..events import Event, Preview, Progress, Result, Started
 from .activity import ActivityBar
 from .adapter import Snapshot
 from .arrays import LiveArrays
+from .controls import LayerControls, main_window
 from .focus import looked_at
 from .live import LiveLayers
 from .record import record_of, unfinished
@@ -157,7 +158,7 @@ class Run(QObject):
             self._previews[key] = event
         elif isinstance(event, Started):
             assert self.worker.arrays is not None
-            self.live.begin(self.snapshot, self.worker.arrays)
+            self.live.begin(self.snapshot, self.worker.arrays, LayerControls(self._widget))
             self._began = True
             self._timer.setInterval(_TURN)
             self.started.emit(event)
@@ -253,6 +254,7 @@ class Run(QObject):
             self._bar = None
         # Before the start, the layers are still those of the run before.
         if self._result is None and self._began:
+            self.live.abandon()
             self.live.finish(unfinished(self.worker.config, self.snapshot, self.worker.changes))
         self.over.emit()
         if reason:
@@ -261,7 +263,5 @@ class Run(QObject):
 
 def _canvas(widget: QWidget) -> QWidget | None:
     """Return what lies in the middle of the main window that `widget` is docked in, if it is docked."""
-    window: Any = widget
-    while window is not None and not isinstance(window, QMainWindow):
-        window = window.parent()
+    window = main_window(widget)
     return window.centralWidget() if window is not None else None

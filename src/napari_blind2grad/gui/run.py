@@ -96,7 +96,6 @@ class Run(QObject):
     def start(self) -> None:
         """Start the worker."""
         self.look()
-        self._bar = ActivityBar(f"Denoising {self.snapshot.name}", self._widget)
         self._viewer.dims.events.point.connect(self.look)
         self._viewer.dims.events.ndisplay.connect(self.look)
         self._timer.start()
@@ -191,6 +190,9 @@ class Run(QObject):
     def _on_tick(self) -> None:
         if self._canvas is not None:  # a turn of its own, so as not to hold up the window for long
             self._draw_again()
+            return
+        if self._bar is None:  # napari draws the whole window for it
+            self._bar = ActivityBar(f"Denoising {self.snapshot.name}", self._widget)
             return
         self._flush()
         if self._step():

@@ -30,17 +30,17 @@ def test_cosines_by_hand() -> None:
 def test_without_noise_it_mixes_both_images() -> None:
     torch.manual_seed(0)
     noisy, pilot = torch.rand(2, 5, 20, 24)
-    assert torch.allclose(run(noisy, pilot, 1e-12), 0.7 * noisy + 0.3 * pilot, atol=2e-3)
+    assert torch.allclose(run(noisy, pilot, 1e-12), 0.75 * noisy + 0.25 * pilot, atol=2e-3)
 
 
 def test_one_block_by_hand() -> None:
-    """A wave of energy P² = 64 (amplitude 1) under variance 256/3: the gain is 64 / (64 + 64) = ½."""
+    """A wave of energy P² = 64 (amplitude 1) under variance 64: the gain is 64 / (64 + 64) = ½."""
     wave = torch.linspace(0, 1, 9)[None, :8].expand(8, 8)
     wave = torch.cos(torch.pi * (torch.arange(8) + 0.5) / 8).expand(8, 8)[None]
     wave = wave * (64 / wave.square().sum()).sqrt()
     noisy = 3.0 + 2.0 * wave
-    out = run(noisy, 3.0 + wave, 64 / 0.75)
-    assert torch.allclose(out, 3.0 + 0.5 * (0.3 + 0.7 * 2.0) * wave, atol=1e-5)
+    out = run(noisy, 3.0 + wave, 64.0)
+    assert torch.allclose(out, 3.0 + 0.5 * (0.25 + 0.75 * 2.0) * wave, atol=1e-5)
 
 
 def test_much_noise_leaves_block_means() -> None:
@@ -57,6 +57,33 @@ def test_tiles_do_not_show(monkeypatch: pytest.MonkeyPatch, planes: int) -> None
     whole = run(noisy, pilot, 0.05)
     monkeypatch.setitem(module._CORE, "cpu", 16)
     assert torch.allclose(run(noisy, pilot, 0.05), whole, atol=1e-5)
+
+
+@pytest.mark.parametrize(("planes", "origin"), [(1, (13, 6)), (4, (3, 10))])
+def test_a_part_is_filtered_as_in_the_whole(planes: int, origin: tuple[int, int]) -> None:
+    torch.manual_seed(planes)
+    noisy, pilot = torch.rand(2, planes, 90, 96)
+    whole = run(noisy, pilot, 0.05)
+    cut = (slice(None), slice(origin[0], None), slice(origin[1], None))
+    part = torch.empty_like(noisy[cut])
+    for _ in module.refine(noisy[cut], pilot[cut], torch.full_like(part, 0.05), part, origin):
+        pass
+    reach = module.shape(planes).reach
+    inner = (slice(None), slice(reach, None), slice(reach, None))
+    assert part[inner].numel() > 1000
+    assert torch.allclose(part[inner], whole[cut][inner], atol=1e-6)
+
+
+def test_like_blocks_help_one_another() -> None:
+    """A pattern that repeats is cleaned better than one of which each block is another."""
+    rng = np.random.default_rng(0)
+    block = rng.normal(0, 1, (6, 6))
+    noise = torch.from_numpy(rng.normal(0, 0.5, (96, 96))).float()[None]
+    left = []
+    for clean in (np.tile(block, (16, 16)), rng.normal(0, 1, (96, 96))):
+        image = torch.from_numpy(clean).float()[None]
+        left.append(float((run(image + noise, image, 0.25) - image).square().mean()))
+    assert left[0] < 0.5 * left[1]
 
 
 @given(st.integers(1, 5), st.integers(1, 21), st.integers(1, 21))

@@ -1,33 +1,76 @@
 """The last step: filter the noisy image itself, guided by the network's image.
 
-The network's image says in which waves of a small block there is signal, and how strong; an empirical Wiener
-filter then takes those from the noisy image (S. P. Ghael, A. M. Sayeed, R. G. Baraniuk, "Improved wavelet
-denoising via empirical Wiener filtering", 1997). It brings back fine detail that a small network misses,
-and smooths what it left over.
+The network's image says which small blocks are alike, and in which waves of them there is signal, and how
+strong; an empirical Wiener filter then takes those from the noisy blocks, all like ones together (the second
+stage of K. Dabov, A. Foi, V. Katkovnik, K. Egiazarian, "Image denoising by sparse 3-D transform-domain
+collaborative filtering", 2007, with the network's image in the place of its first; in stacks the blocks are
+cubes). It brings back fine detail that a small network misses, and smooths what it left over.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from .tiling import tiles
-
 #: Most places of a block along the third axis.
 DEPTH = 4
-#: Sides of a block in Y and X: of one with few planes, and of one with :data:`DEPTH`.
-FLAT, DEEP = 8, 6
 #: Share of the noisy image in what is filtered; the rest is the network's.
-_NOISY = 0.7
-#: Noise energy counted in the gain. Less than 1, since a good part of the noise is gone before.
-_ENERGY = 0.75
+_NOISY = 0.75
+#: Noise energy counted in the gain.
+_ENERGY = 1.0
+#: Stands for blocks outside the image.
+_FAR = 1e6
 #: Sides of a tile: its spectra fit a CPU's cache, and keep a GPU busy.
 _CORE = {"cpu": 128}
 _CORE_ELSEWHERE = 512
+#: Groups that are filtered at a time.
+_AT_ONCE = {"cpu": 2048}
+_AT_ONCE_ELSEWHERE = 1 << 16
+
+
+class Shape(NamedTuple):
+    """Sizes in the filter, in pixels.
+
+    Attributes
+    ----------
+    side
+        Of a block in Y and X.
+    step
+        Between blocks that groups are searched for.
+    radius
+        How far away the blocks of a group may lie.
+    members
+        Most blocks in a group.
+    order
+        Waves up to this sum of frequencies decide how alike two blocks are: they hold nearly all of the
+        energy in the network's image.
+    """
+
+    side: int
+    step: int
+    radius: int
+    members: int
+    order: int
+
+    @property
+    def reach(self) -> int:
+        """How far away a pixel may lie that a result depends on."""
+        return 2 * (self.radius + self.side)
+
+
+def shape(planes: int) -> Shape:
+    """Return the sizes for so many planes that are filtered together."""
+    return FLAT if planes < DEPTH else DEEP
+
+
+#: Single images and thin stacks; stacks.
+FLAT = Shape(side=8, step=4, radius=8, members=16, order=4)
+DEEP = Shape(side=5, step=2, radius=5, members=8, order=2)
 
 
 def cosines(n: int, like: Tensor) -> Tensor:
@@ -38,12 +81,18 @@ def cosines(n: int, like: Tensor) -> Tensor:
     return matrix
 
 
-def refine(noisy: Tensor, pilot: Tensor, variance: Tensor, out: Tensor) -> Iterator[int]:
+def refine(
+    noisy: Tensor,
+    pilot: Tensor,
+    variance: Tensor,
+    out: Tensor,
+    origin: tuple[int, int] = (0, 0),
+) -> Iterator[int]:
     """Fill `out` with the refined image; yield, now and then, how many values are done since the last time.
 
-    Each block's spectra Y of the noisy and P of the network's image give ``g (P + c (Y − P))`` with the
-    gain ``g = P² / (P² + a σ²)``, c = 0.7 and a = 0.75; overlapping blocks are averaged with the weights
-    ``1 / (σ² Σ g²)``. The block's mean always passes.
+    The spectra Y of a group of noisy blocks and P of the network's give ``g (P + c (Y − P))`` with the gain
+    ``g = P² / (P² + a σ²)``, c = 0.75 and a = 1; overlapping blocks are averaged with the weights
+    ``1 / (σ² Σ g²)`` of their groups. A group's mean always passes.
 
     Parameters
     ----------
@@ -54,61 +103,162 @@ def refine(noisy: Tensor, pilot: Tensor, variance: Tensor, out: Tensor) -> Itera
         Noise variance of each value of `noisy`, same shape.
     out
         Where the result goes, same shape.
+    origin
+        Row and column at which these pixels lie in a larger image. The same blocks are then taken as there,
+        so that what lies farther than :attr:`Shape.reach` from the cut becomes the same.
     """
-    k, h, w = noisy.shape
-    side = min(FLAT if k < DEPTH else DEEP, h, w)
-    for outer, inner, target in tiles(h, w, _CORE.get(noisy.device.type, _CORE_ELSEWHERE), side, 1):
-        cut = (slice(None), *outer)
-        for plane, values in _filtered(noisy[cut], pilot[cut], variance[cut], side):
-            out[plane][target] = values[inner]
-            yield out[plane][target].numel()
+    _, h, w = noisy.shape
+    sizes = shape(len(noisy))
+    side = min(sizes.side, h, w)
+    sizes = sizes._replace(side=side, step=min(sizes.step, max(1, side // 2)))
+    weights = torch.zeros_like(out)
+    out.zero_()
+    core = _CORE.get(noisy.device.type, _CORE_ELSEWHERE)
+    rows = _places(h - sizes.side + 1, sizes.step, origin[0]).split(max(1, core // sizes.step))
+    columns = _places(w - sizes.side + 1, sizes.step, origin[1]).split(max(1, core // sizes.step))
+    told, done = 0, 0
+    for ys in rows:
+        for xs in columns:
+            tile = _Tile(sizes, ys, xs, (h, w))
+            for share in tile.add(noisy, pilot, variance, out, weights):
+                part = share / (len(rows) * len(columns))
+                now = int(noisy.numel() * (done / (len(rows) * len(columns)) + part))
+                yield now - told
+                told = now
+            done += 1
+    out.div_(weights)
+    yield noisy.numel() - told
 
 
-def _filtered(
-    noisy: Tensor, pilot: Tensor, variance: Tensor, side: int
-) -> Iterator[tuple[int, Tensor]]:
-    """Yield the planes of one tile, in order, each as soon as all blocks that hold it are done."""
-    planes = len(noisy)
-    depth = min(DEPTH, planes)
-    waves = cosines(side, noisy)
-    bank = torch.einsum("ai,bj->abij", waves, waves).reshape(side**2, 1, side, side)
-    along = cosines(depth, noisy)
-    box = noisy.new_ones((1, 1, side, side))
-    window: list[tuple[Tensor, Tensor, Tensor]] = []  # spectra of the block's planes
-    sums: list[tuple[Tensor, Tensor]] = []  # weighted spectra, weights
-
-    def finished() -> Tensor:
-        spectrum, weight = sums.pop(0)
-        values = F.conv_transpose2d(spectrum[None], bank)
-        return (values / F.conv_transpose2d(weight[None, None], box))[0, 0]
-
-    for last in range(planes):
-        plane = slice(last, last + 1)
-        p, y = (F.conv2d(part[plane, None], bank)[0] for part in (pilot, noisy))
-        window.append((p, y, F.avg_pool2d(variance[plane], side, 1)[0]))
-        if len(window) < depth:
-            continue
-        p = torch.tensordot(along, torch.stack([part[0] for part in window]), 1)  # (D, side², h, w)
-        y = torch.tensordot(along, torch.stack([part[1] for part in window]), 1)
-        noise = torch.stack([part[2] for part in window]).mean(0).clamp_min(1e-12)  # (h, w)
-        spectrum, weight = _shrunk(p, y, noise)
-        spectrum = torch.tensordot(along.T, spectrum, 1)
-        for i in range(depth):
-            if i < len(sums):
-                sums[i][0].add_(spectrum[i])
-                sums[i][1].add_(weight)
-            else:
-                sums.append((spectrum[i].clone(), weight.clone()))
-        window.pop(0)
-        yield last - depth + 1, finished()
-    for plane_number in range(planes - depth + 1, planes):
-        yield plane_number, finished()
+def _places(n: int, step: int, origin: int) -> Tensor:
+    """Return where blocks begin along an axis with `n` places: every `step`, the first and the last."""
+    regular = torch.arange(-origin % step, n, step)
+    return torch.cat([torch.tensor([0, n - 1]), regular]).unique()
 
 
-def _shrunk(pilot: Tensor, noisy: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the weighted spectra (D, side², h, w) and the weights (h, w) of all blocks of a tile."""
-    energy = pilot.square()
-    gain = energy.div_(energy + _ENERGY * noise)
-    gain[0, 0] = 1.0
-    weight = 1.0 / (gain.square().sum((0, 1)) * noise)  # (h, w)
-    return torch.lerp(pilot, noisy, _NOISY).mul_(gain).mul_(weight), weight
+class _Tile:
+    """The blocks at `ys` and `xs`, on the CPU, and the part of the image that their groups lie in."""
+
+    def __init__(self, sizes: Shape, ys: Tensor, xs: Tensor, image: tuple[int, int]) -> None:
+        self.sizes = sizes
+        reach = sizes.radius + sizes.side
+        spans = [
+            (max(0, int(at[0]) - sizes.radius), min(n, int(at[-1]) + reach))
+            for at, n in zip((ys, xs), image, strict=True)
+        ]
+        self.cut = (slice(None), *(slice(*span) for span in spans))
+        self.ys, self.xs = ys - spans[0][0], xs - spans[1][0]
+        # Places of blocks in the part.
+        self.h, self.w = (high - low - sizes.side + 1 for low, high in spans)
+
+    def add(
+        self, noisy: Tensor, pilot: Tensor, variance: Tensor, out: Tensor, weights: Tensor
+    ) -> Iterator[float]:
+        """Add the filtered blocks to `out` and their weights to `weights`; yield the share that is done."""
+        noisy, pilot, variance = (part[self.cut] for part in (noisy, pilot, variance))
+        out, weights = out[self.cut], weights[self.cut]
+        side, planes = self.sizes.side, len(noisy)
+        depth = min(DEPTH, planes)
+        waves = cosines(side, noisy)
+        bank = torch.einsum("ai,bj->abij", waves, waves).reshape(side**2, 1, side, side)
+        along = cosines(depth, noisy)
+        box = noisy.new_ones((1, 1, side, side))
+        low = self._low_waves(depth).to(noisy.device)
+        window: list[tuple[Tensor, Tensor, Tensor]] = []  # spectra of the block's planes
+        for last in range(planes):
+            plane = slice(last, last + 1)
+            p, y = (F.conv2d(part[plane, None], bank)[0] for part in (pilot, noisy))
+            window.append((p, y, F.avg_pool2d(variance[plane], side, 1)[0]))
+            if len(window) < depth:
+                continue
+            p = torch.tensordot(along, torch.stack([part[0] for part in window]), 1)
+            y = torch.tensordot(along, torch.stack([part[1] for part in window]), 1)
+            noise = torch.stack([part[2] for part in window]).mean(0).clamp_min(1e-12)  # (h, w)
+            p, y = p.flatten(0, 1).flatten(1), y.flatten(0, 1).flatten(1)  # (D·side², h·w)
+            groups = self._groups(p[low].reshape(-1, self.h, self.w))  # (N, G)
+            spectrum, weight = _filtered(p.T, y.T, noise.flatten(), groups)
+            spectrum = spectrum.T.reshape(depth, side**2, self.h, self.w)
+            spectrum = torch.tensordot(along.T, spectrum, 1)
+            block = slice(last - depth + 1, last + 1)
+            out[block] += F.conv_transpose2d(spectrum, bank)[:, 0]
+            weights[block] += F.conv_transpose2d(weight.reshape(1, 1, self.h, self.w), box)[0]
+            window.pop(0)
+            yield (last - depth + 2) / (planes - depth + 1)
+
+    def _low_waves(self, depth: int) -> Tensor:
+        """Return the numbers of the waves that decide how alike two blocks are."""
+        d, a, b = torch.meshgrid(
+            torch.arange(depth),
+            torch.arange(self.sizes.side),
+            torch.arange(self.sizes.side),
+            indexing="ij",
+        )
+        return ((d + a + b).flatten() <= self.sizes.order).nonzero()[:, 0]
+
+    def _groups(self, low: Tensor) -> Tensor:
+        """Return the places (N, G) of the blocks most like each of the N, itself among them.
+
+        Parameters
+        ----------
+        low
+            The waves that decide of all blocks, shape (F, h, w).
+        """
+        radius, device = self.sizes.radius, low.device
+        side = 2 * radius + 1
+        # Farther off than any block, all around.
+        padded = F.pad(low, (radius,) * 4, value=_FAR).permute(1, 2, 0)
+        width = padded.shape[1]
+        padded = padded.reshape(-1, len(low))  # (h'·w', F)
+        corner = (self.ys.to(device)[:, None] * width + self.xs.to(device)).flatten()  # (N,)
+        own = padded[corner + radius * (width + 1)]  # (N, F)
+        distance = torch.stack(
+            [
+                (padded.index_select(0, corner + dy * width + dx) - own).square_().sum(1)
+                for dy in range(side)
+                for dx in range(side)
+            ]
+        )
+        # In a corner of the image, fewer blocks than this lie near.
+        near = min(radius + 1, self.h) * min(radius + 1, self.w)
+        best = distance.topk(min(self.sizes.members, near), 0, largest=False).indices  # (G, N)
+        y, x = self.ys.to(device)[:, None], self.xs.to(device)
+        own_place = (y * self.w + x).flatten()
+        moved = (best // side - radius) * self.w + best % side - radius
+        return (own_place + moved).T.contiguous()
+
+
+def _filtered(pilot: Tensor, noisy: Tensor, noise: Tensor, groups: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the sums of weighted spectra (h·w, S) and of weights (h·w,) of all groups.
+
+    Parameters
+    ----------
+    pilot, noisy
+        Spectra of the blocks at all places, shape (h·w, S).
+    noise
+        Noise variance of each block, shape (h·w,).
+    groups
+        Places of the blocks of each group, shape (N, G).
+    """
+    pilot, noisy = pilot.contiguous(), noisy.contiguous()
+    total, weights = torch.zeros_like(pilot), torch.zeros_like(noise)
+    members = groups.shape[1]
+    across = cosines(members, pilot)
+    for some in groups.split(_AT_ONCE.get(pilot.device.type, _AT_ONCE_ELSEWHERE)):
+        p, y = across @ pilot[some], across @ noisy[some]  # (n, G, S)
+        level = noise[some].mean(1)  # (n,)
+        energy = p.square()
+        gain = energy.div_(energy + _ENERGY * level[:, None, None])
+        gain[:, 0, 0] = 1.0
+        weight = 1.0 / (gain.square().sum((1, 2)) * level)  # (n,)
+        spectrum = torch.lerp(p, y, _NOISY).mul_(gain).mul_(weight[:, None, None])
+        _add(total, some.flatten(), (across.T @ spectrum).flatten(0, 1))
+        _add(weights, some.flatten(), weight.repeat_interleave(members))
+    return total, weights
+
+
+def _add(total: Tensor, places: Tensor, values: Tensor) -> None:
+    """Add `values` to `total` at `places`, in the same order every time."""
+    if total.device.type == "cpu":
+        total.index_add_(0, places, values)
+    else:
+        total.index_put_((places,), values, accumulate=True)

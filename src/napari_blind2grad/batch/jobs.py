@@ -12,7 +12,7 @@ from ..errors import InputError
 from ..io import is_zarr, stem
 
 _WILD = frozenset("*?[")
-#: Endings of :func:`~napari_blind2grad.cli.denoise.default_target`.
+#: Endings of :func:`~napari_blind2grad.batch.results.default_target`.
 _ENDINGS = (".ome.tif", ".tif", ".ome.zarr")
 
 

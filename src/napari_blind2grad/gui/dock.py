@@ -24,11 +24,13 @@ from .inputs import InputBox
 from .judge import Judge
 from .legend import MaskLegend
 from .live import is_live
+from .network import trained_in
 from .pane import Pane
 from .panel import RunPanel, State
 from .plots import LossPlot
 from .preferences import read_preferences
 from .quality import QualityBox
+from .reuse import Reuse
 from .run import Run
 from .saving import Saver, ask_where
 from .shortcuts import add_shortcuts
@@ -42,6 +44,7 @@ from .watch import Watch
 
 if TYPE_CHECKING:
     import napari.viewer
+    from napari.layers import Image
 
 
 class Blind2GradWidget(Pane):
@@ -120,6 +123,26 @@ class Blind2GradWidget(Pane):
         self.watch.begin()
         self.conductor.start(layer, snapshot, config, self.choice.keys(), warm)
 
+    def apply_to(self, layer: Image) -> None:
+        """Denoise the whole of `layer` with the network in hand, without training."""
+        application = self.reuse.application()
+        if self.running or application is None:
+            return
+        self.compare.cancel()
+        self.input.offer_axes(layer, application.network.axes)
+        self.input.choose(layer)
+        self.input.choose_region("whole")
+        try:
+            _, snapshot = self.input.present()
+            config = application.config(self.form.config())
+        except Blind2GradError as error:
+            self.panel.clear_progress()
+            self._tell_failure(str(error))
+            return
+        self.watch.begin()
+        keys = self.choice.keys()
+        self.conductor.start(layer, snapshot, config, keys, application=application)
+
     def pause(self) -> None:
         """Hold the run, or go on with it."""
         self.conductor.pause()
@@ -193,9 +216,10 @@ class Blind2GradWidget(Pane):
             content,
         )
         self.action_bar = ActionBar(content)
+        self.reuse = Reuse(self.input.offered, content)
         above = (self.input, self.form, self.thresholds, None, self.choice, self.swipe, None)
         running = (self.panel, self.tuner, self.plot, self.noise, self.legend, self.history)
-        self.fill((*above, *running, self.quality, self.compare, None, self.action_bar))
+        self.fill((*above, *running, self.quality, self.compare, None, self.action_bar, self.reuse))
 
     def _connect(self) -> None:
         self.input.changed.connect(self._on_input)
@@ -225,6 +249,9 @@ class Blind2GradWidget(Pane):
         self.action_bar.save_clicked.connect(self._on_save)
         self.saver.saved.connect(lambda path: self.panel.show_status(f"Saved {path}."))
         self.saver.failed.connect(self._tell_failure)
+        self.reuse.chosen.connect(self.apply_to)
+        self.reuse.told.connect(self.panel.show_status)
+        self.reuse.failed.connect(self._tell_failure)
         self.action_bar.copy_python_clicked.connect(self.copier.copy_python)
         self.action_bar.copy_command_clicked.connect(self.copier.copy_command)
         self.copier.copied.connect(self.panel.show_status)
@@ -251,6 +278,7 @@ class Blind2GradWidget(Pane):
         self.panel.set_state(state)
         self.input.set_locked(not idle)
         self.form.set_locked(not idle)
+        self.reuse.set_idle(idle)
         self.action_bar.enable(
             apply=idle and self.input.region_key() != "whole",
             save=idle and self.stage.denoised() is not None,
@@ -280,6 +308,8 @@ class Blind2GradWidget(Pane):
         self.thresholds.update_masks()
 
     def _on_config(self, config: Config) -> None:
+        if self.running and not self.conductor.training:
+            return  # nothing acts on a network that is only applied
         self.conductor.send(config)
         self.tuner.changed(self.input.layer(), running=self.running)
         self.thresholds.update_masks()
@@ -347,5 +377,7 @@ class Blind2GradWidget(Pane):
         self.thresholds.update_histograms()
         self.watch.show_finished(result)
         self.finished.emit(result)
-        self.tuner.keep(run.source, result.state)
+        if run.application is None:
+            self.tuner.keep(run.source, result.state)
+            self.reuse.hold(trained_in(result, run.snapshot.name))
         self.judge.judge(run.snapshot, result, run.plane)

@@ -48,7 +48,7 @@ class Watch:
         self._history.begin(worker.past, worker.arrays, worker.axes, run.live)
         self._noise.setText(words.noise(event))
         self._machine = words.machine(event)
-        self._panel.show_status(f"Training on {self._machine}…")
+        self._panel.show_status(words.begun(run.application, self._machine))
 
     def show_progress(self, event: Progress, *, tell: bool) -> None:
         """Move bar, plot and history; `tell` says whether the status line follows."""

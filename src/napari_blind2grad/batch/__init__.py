@@ -6,7 +6,7 @@ says where a result goes and writes it.
 
 from __future__ import annotations
 
-from .jobs import Job, find_jobs
+from .jobs import Job, find_jobs, patterns_in
 from .run import Batch, FileEvent, Options, Status
 
-__all__ = ["Batch", "FileEvent", "Job", "Options", "Status", "find_jobs"]
+__all__ = ["Batch", "FileEvent", "Job", "Options", "Status", "find_jobs", "patterns_in"]

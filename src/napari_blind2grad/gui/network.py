@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from napari.utils.notifications import notification_manager
-from qtpy.QtCore import QObject, Signal
+from qtpy.QtCore import QObject, Signal, Slot
 from superqt.utils import create_worker
 
 from ..config import Config
@@ -81,36 +81,42 @@ class NetworkFiles(QObject):
 
     def save(self, network: Network, path: Path) -> None:
         """Start to write `network` as the folder `path`."""
-
-        def written(where: Path) -> None:
-            network.entry["folder"] = str(where)
-            self.saved.emit(where)
-
-        self._start(written, "saved", _save, network, path)
+        self._start(self._on_saved, _save, network, path)
 
     def load(self, path: Path) -> None:
         """Start to read the folder `path`."""
-        self._start(self.loaded.emit, "loaded", _load, path)
+        self._start(self._on_loaded, _load, path)
 
-    def _start(self, answer: Callable[[Any], object], what: str, *work: Any) -> None:
-        def failed(error: Exception) -> None:
-            if isinstance(error, Blind2GradError):
-                self.failed.emit(str(error))
-                return
-            self.failed.emit(f"An unexpected error kept the network from being {what}: {error!r}.")
-            notification_manager.receive_error(type(error), error, error.__traceback__)
-
+    def _start(self, slot: Callable[[Any], None], *work: Any) -> None:
         worker = create_worker(*work, _ignore_errors=True)
-        worker.returned.connect(answer)
-        worker.errored.connect(failed)
+        worker.returned.connect(slot)
+        worker.errored.connect(self._on_error)
         worker.start()
 
+    @Slot(object)
+    def _on_saved(self, written: tuple[Network, Path]) -> None:
+        network, path = written
+        network.entry["folder"] = str(path)
+        self.saved.emit(path)
 
-def _save(network: Network, path: Path) -> Path:
+    @Slot(object)
+    def _on_loaded(self, network: Network) -> None:
+        self.loaded.emit(network)
+
+    @Slot(object)
+    def _on_error(self, error: Exception) -> None:
+        if isinstance(error, Blind2GradError):
+            self.failed.emit(str(error))
+            return
+        self.failed.emit(f"An unexpected error: the network was not saved or loaded: {error!r}.")
+        notification_manager.receive_error(type(error), error, error.__traceback__)
+
+
+def _save(network: Network, path: Path) -> tuple[Network, Path]:
     from ..model import Model, save_model
 
     model = Model(network.config, network.axes, "", network.state)
-    return save_model(path.absolute(), model)
+    return network, save_model(path.absolute(), model)
 
 
 def _load(path: Path) -> Network:

@@ -46,6 +46,7 @@ class Watch:
         """Show where `run` computes, and follow its cycles."""
         worker = run.worker
         self._history.begin(worker.past, worker.arrays, worker.axes, run.live)
+        self._plot.set_scale(event.scale)
         self._noise.setText(words.noise(event))
         self._machine = words.machine(event)
         self._panel.show_status(words.begun(run.application, self._machine))

@@ -69,7 +69,7 @@ class BatchBox(Section):
         parent: QWidget | None = None,
     ) -> None:
         super().__init__("Batch", parent)
-        self.setObjectName("batch")
+        self.setObjectName("batch_section")  # "batch" is a setting
         self.setToolTip("Denoise many files, one after another, with the settings above")
         self._config, self._hold, self._occupied = config, hold, occupied
         self._run: BatchRun | None = None
@@ -182,6 +182,7 @@ class BatchBox(Section):
             one_network=self._networks.currentIndex() == 1,
             overwrite=self._again.isChecked(),
         )
+        self._looked += 1  # a list that is still on its way comes too late
         run = BatchRun(patterns, Path(output).expanduser(), config, options, self)
         self._run = run
         self._hold(run.worker)

@@ -399,7 +399,7 @@ def apply_the_network(session, result, folder):
         with session.qtbot.waitSignal(done, timeout=LONG):
             dialog.fileSelected.emit(str(folder / "network"))
             dialog.reject()
-    assert "Loaded the network network" in session.status()
+    assert "Loaded the network “network”" in session.status()
     assert session.text("network") == "Network: network"
     button = session.find("apply_to")
 

@@ -63,7 +63,6 @@ class Chart(pg.GraphicsLayoutWidget):
         bottom = _Axis("bottom", self.view)
         self._axes = (left, bottom)
         self._right: pg.AxisItem | None = None
-        self._log = log
         self.addItem(left, 0, 0)
         self.addItem(self.view, 0, 1)
         self.addItem(bottom, 1, 1)
@@ -71,7 +70,7 @@ class Chart(pg.GraphicsLayoutWidget):
     def add_right(self, colour: str) -> pg.ViewBox:
         """Return a view over the other one with the same steps and an axis of its own on the right."""
         view = pg.ViewBox(enableMenu=False, enableMouse=False, defaultPadding=0.03)
-        axis = _Axis("right", view, log=self._log)
+        axis = _Axis("right", view)
         axis.setWidth(40)
         axis.setTextPen(QColor(colour))
         self._right = axis

@@ -53,7 +53,7 @@ class _Curve:
 
 
 class LossPlot(QWidget):
-    """Curves over the training steps, on a logarithmic axis.
+    """Curves over the training steps, on a logarithmic axis but for the noise left.
 
     The loss and its two terms, the loss on pixels that are never trained on, and, with an axis of its own on
     the right, the noise left.
@@ -80,7 +80,7 @@ class LossPlot(QWidget):
         self._drawn = 0.0
         self._chart = Chart(self, log=True)
         self._chart.setFixedHeight(124)
-        right = self._chart.add_right(CURVE_COLOURS["noise_left"])
+        self._right = right = self._chart.add_right(CURVE_COLOURS["noise_left"])
         self._scale: Sequence[float] = (1.0,)
         self._curves = {}
         for name in _NAMES:
@@ -135,7 +135,12 @@ class LossPlot(QWidget):
         """Draw all points."""
         self._drawn = time.monotonic()
         for name, curve in self._curves.items():
-            curve.setData(*self._points[name].shown())
+            if name != "noise_left":
+                curve.setData(*self._points[name].shown())
+        left = self._points["noise_left"]
+        self._curves["noise_left"].setData(np.array(left.steps, float), np.array(left.values))
+        # From 0, so that its height tells how much is left; enough room for what is to come.
+        self._right.setYRange(0, max(left.values, default=0.0) * 1.05 or 1.0, padding=0)
 
     def set_palette(self, palette: Palette) -> None:
         """Take on the colours of napari's theme."""

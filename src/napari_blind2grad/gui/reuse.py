@@ -121,7 +121,9 @@ class Reuse(QWidget):
 
     def _on_loaded(self, network: Network) -> None:
         self.hold(network)
-        self.told.emit(f"Loaded the network “{network.name}”: apply it to an image of the same kind.")
+        self.told.emit(
+            f"Loaded the network “{network.name}”: apply it to an image of the same kind."
+        )
 
     def _fill_menu(self) -> None:
         self._menu.clear()

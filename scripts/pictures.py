@@ -28,7 +28,7 @@ from qtpy.QtWidgets import (
 from napari_blind2grad.gui import preload
 
 PLUGIN = "napari-blind2grad"
-SIZE = (1280, 860)
+SIZE = (1280, 960)
 #: Seconds after which something counts as hung.
 PATIENCE = 600
 #: Share of the training after which Stop is pressed.

@@ -22,9 +22,10 @@ ALLOWED = {
     "quality": {"base", "quality"},
     "api": {"base", "engine", "api"},
     "model": {"base", "io", "engine", "model"},
+    "batch": {"base", "io", "engine", "batch"},
     "cli.options": {"base", "io"},
-    "cli": {"base", "io", "engine", "api", "model", "cli", "cli.options"},
-    "gui": {"base", "io", "engine", "quality", "api", "model", "cli.options", "gui"},
+    "cli": {"base", "io", "engine", "api", "model", "batch", "cli", "cli.options"},
+    "gui": {"base", "io", "engine", "quality", "api", "model", "batch", "cli.options", "gui"},
 }
 GUI_LIBRARIES = {"magicgui", "napari", "pyqtgraph", "PyQt6", "PySide6", "qtpy", "superqt", "vispy"}
 

@@ -13,8 +13,8 @@ import tifffile
 
 import napari_blind2grad.engine.run
 from napari_blind2grad import Config, load_model
+from napari_blind2grad.batch import find_jobs
 from napari_blind2grad.cli import main
-from napari_blind2grad.cli.files import find_jobs
 from napari_blind2grad.errors import EngineError, InputError
 from napari_blind2grad.events import Event
 from napari_blind2grad.io import read_image, write_image

@@ -113,7 +113,7 @@ class Config:
         0.2,
         "Edge weight ω",
         "How strongly edges that the masks hide must agree with those of the whole image. "
-        "Higher keeps more detail, and more noise with it.",
+        "It costs time, and in short runs a little accuracy; whether it helps an image has to be tried.",
         symbol="ω",
         low=0,
         high=4,
@@ -136,7 +136,7 @@ class Config:
         40.0,
         "Detail threshold ε_g",
         "A pixel counts as detail where noisy and denoised image differ by at least this much. "
-        "Details are hidden less often by the dual mask.",
+        "Details are hidden less often by the dual mask; how much that changes the result has to be tried.",
         symbol="ε_g",
         low=0,
         high=255,

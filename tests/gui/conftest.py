@@ -29,6 +29,7 @@ def pytest_collection_modifyitems(config, items):
 def engine(monkeypatch):
     fake = FakeEngine()
     monkeypatch.setattr(preload, "load_engine", lambda: fake)
+    monkeypatch.setattr(preload, "load_applier", lambda: fake.apply)
     monkeypatch.setattr(preload, "exercise", lambda _: None)
     return fake
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -38,6 +39,7 @@ class FakeEngine:
         self.error_at = 3
         self.iteration = 0
         self.warm: list[Any] = []
+        self.applied: list[tuple[Any, str, Config | None]] = []
         self.images: list[np.ndarray] = []
         self.axes: list[str | None] = []
         self.configs: list[Config] = []
@@ -66,6 +68,23 @@ class FakeEngine:
             should_stop or (lambda: False),
             focus or dict,
         )
+
+    def apply(
+        self,
+        state: Any,
+        image: np.ndarray,
+        axes: str | None = None,
+        config: Config | None = None,
+        *,
+        intensity: str = "model",
+        should_stop: Callable[[], bool] | None = None,
+        focus: Callable[[], Mapping[str, int]] | None = None,
+    ) -> Any:
+        """Stand for ``apply_iter``."""
+        self.applied.append((state, intensity, config))
+        events = self(image, axes, config, should_stop=should_stop, focus=focus)
+        for event in events:
+            yield _applied(event, state)  # whatever is sent is lost
 
     def _events(
         self,
@@ -182,6 +201,18 @@ class FakeEngine:
             "gradient_deviation": np.full(shape, value / 2, np.float32),
             "standout_gate": np.ones(shape, np.uint8),
         }
+
+
+def _applied(event: Any, state: Any) -> Any:
+    """Return `event` as a run tells it that does not train."""
+    if isinstance(event, Progress):
+        return replace(event, phase="predict", iteration=0, iterations=0, loss=float("nan"))
+    if isinstance(event, Started):
+        return replace(event, iterations=0)
+    if isinstance(event, Result):
+        started = replace(event.started, iterations=0)
+        return replace(event, started=started, iterations=0, state=state)
+    return event
 
 
 def denoised(image: np.ndarray) -> np.ndarray:

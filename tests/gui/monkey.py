@@ -26,6 +26,7 @@ from qtpy.QtWidgets import (
 
 from napari_blind2grad.gui.live import grid, is_live
 from napari_blind2grad.gui.shortcuts import KEYS
+from napari_blind2grad.io import write_image
 
 #: Bounds that keep runs short; numbers beyond them are typed over before anything else is done.
 LIMITS: dict[str, tuple[float, float]] = {
@@ -46,9 +47,11 @@ TEXTS: dict[str, tuple[str, ...]] = {
     "device": ("cpu", "cpu", "auto", "abacus"),
     "compare_first_values": ("0, 1", "0.2, 0.4, 0.6", "10", "", "a, b", "-1", "yes, no"),
     "compare_second_values": ("0, 1", "10, 40", "", "nan", "dual, uniform"),
+    "batch_axes": ("", "YX", "ZYX", "xy"),
 }
 #: What a session turns on, chosen more often than the rest.
 OFTEN = ("run", "run", "stop", "pause", "tune", "swipe", "swipe_position", "history", "compare_run")
+OFTEN += ("apply_to", "batch_start", "batch_stop")
 #: Images of one viewer, at most.
 IMAGES = 3
 _MODIFIERS = Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.AltModifier
@@ -72,6 +75,22 @@ class Monkey:
         self.random = random.Random(seed)
         self.numbers = np.random.default_rng(seed)
         self.folder = folder
+        (folder / "in").mkdir()
+        for number in range(3):
+            image = self.numbers.poisson(40, (24, 32)).astype(np.uint16)
+            write_image(folder / "in" / f"{number}.tif", image, axes="YX")
+        (folder / "in" / "broken.tif").write_text("no image")
+        self.texts = {
+            **TEXTS,
+            "batch_files": (
+                str(folder / "in"),
+                f"{folder}/in/*.tif",
+                f"{folder}/no/*.tif",
+                "",
+                ";",
+            ),
+            "batch_output": (str(folder / "out"), str(folder / "in" / "0.tif"), ""),
+        }
         self.done: list[str] = []
         self.used: set[str] = set()
         self._in_viewer: tuple[Callable[[], None], ...] = (
@@ -149,7 +168,7 @@ class Monkey:
             keys = (Qt.Key.Key_Home, Qt.Key.Key_End, Qt.Key.Key_PageDown, key, key)
             QTest.keyClick(widget, self.random.choice(keys))
         elif isinstance(widget, QLineEdit):
-            type_over(widget, self.random.choice(TEXTS.get(name, ("", "cpu", "1"))))
+            type_over(widget, self.random.choice(self.texts.get(name, ("", "cpu", "1"))))
         elif isinstance(widget, QTabBar):
             rect = widget.tabRect(self.random.randrange(widget.count()))
             QTest.mouseClick(widget, Qt.MouseButton.LeftButton, pos=rect.center())
@@ -203,6 +222,11 @@ class Monkey:
             assert not dialog.isModal(), "a dialog holds the window up"
             if self.random.random() < 0.3:
                 self.done.append("decline")
+                dialog.reject()
+                continue
+            if dialog.objectName() == "batch_dialog":
+                self.done.append("choose files")
+                dialog.fileSelected.emit(str(self.folder / self.random.choice(("in", "out"))))
                 dialog.reject()
                 continue
             files = sorted(self.folder.glob("*.json"))

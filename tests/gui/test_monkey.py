@@ -74,15 +74,17 @@ def go_home(monkey, qtbot):
     viewer, dock = monkey.viewer, monkey.dock
     dock.tuner.setChecked(False)
     dock.compare.cancel()
+    dock.batch.cancel()
     dock.cancel()
     qtbot.waitUntil(lambda: not dock.compare.running and not dock.running, timeout=30_000)
     dock.compare._clear()
-    for section in (dock.thresholds, dock.quality, dock.compare, dock.form.advanced):
+    for section in (dock.thresholds, dock.quality, dock.compare, dock.batch, dock.form.advanced):
         section.collapse()
     dock.swipe.box.setChecked(False)
     dock.choice.grid.setChecked(False)
     viewer.dims.ndisplay = 2
     viewer.layers.clear()
+    dock.batch.table.setRowCount(0)
     dock.set_config(START)
     # Workers that are done tell so through the event loop, which is to be emptied too.
     assert QThreadPool.globalInstance().waitForDone(30_000)

@@ -22,7 +22,9 @@ def test_terms_held_out_loss_and_noise(viewer, dock, stack, begin, qtbot):
     steps, held_out = points(dock, "held_out")
     assert not (steps % 5).any()
     np.testing.assert_allclose(held_out, 3 / (steps + 1))
-    np.testing.assert_allclose(points(dock, "noise_left")[1], 1e-3)
+    # A variance of 1e-3 where the range is 1; the fake's range is 510 image units.
+    _, sigma = dock.findChild(LossPlot, "loss_plot")._curves["noise_left"].getData()
+    np.testing.assert_allclose(sigma, 510 * np.sqrt(1e-3))
     assert not len(points(dock, "deviation")[0])
 
 

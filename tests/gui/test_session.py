@@ -21,7 +21,7 @@ from napari_blind2grad.gui import presets as preset_menu
 from napari_blind2grad.gui.dock import Blind2GradWidget
 from napari_blind2grad.gui.live import grid
 from napari_blind2grad.gui.shortcuts import KEYS
-from napari_blind2grad.io import read_image
+from napari_blind2grad.io import read_image, write_image
 from napari_blind2grad.samples import planaria_like
 
 pytestmark = pytest.mark.skipif(
@@ -123,6 +123,7 @@ def session(make_napari_viewer, qtbot, request, tmp_path, monkeypatch):
     qtbot.waitUntil(dock.isVisible, timeout=5000)
     yield Session(viewer, dock, qtbot, Path(folder) / f"{theme}-{width}" if folder else None)
     dock.compare.cancel()
+    dock.batch.cancel()
     dock.cancel()
 
 
@@ -389,6 +390,60 @@ def save_and_copy(session, result, folder):
     session.photograph("copied")
 
 
+def apply_the_network(session, result, folder):
+    """To the image that it was trained on, by way of a folder; the pixels must be those of the run."""
+    files = session.dock.reuse.files
+    for name, done in (("save_network", files.saved), ("load_network", files.loaded)):
+        session.click(name)
+        dialog = session.dock.findChild(QFileDialog, f"{name}_dialog")
+        with session.qtbot.waitSignal(done, timeout=LONG):
+            dialog.fileSelected.emit(str(folder / "network"))
+            dialog.reject()
+    assert "Loaded the network “network”" in session.status()
+    assert session.text("network") == "Network: network"
+    button = session.find("apply_to")
+
+    def choose() -> None:
+        menu = QApplication.activePopupWidget()
+        QTest.keyClick(menu, Qt.Key.Key_Down)
+        session.photograph("apply-to")
+        QTest.keyClick(menu, Qt.Key.Key_Return)
+
+    QTimer.singleShot(100, choose)  # the menu waits for an answer
+    with session.qtbot.waitSignal(session.dock.finished, timeout=LONG) as finished:
+        click(button)
+    np.testing.assert_array_equal(finished.args[0].image, result.image)
+    assert session.shows("denoised", result.image)
+    session.click("copy_command")
+    assert "blind2grad apply" in QGuiApplication.clipboard().text()
+    session.photograph("network")
+
+
+def denoise_a_folder(session, folder):
+    dock = session.dock
+    (folder / "in").mkdir()
+    for number in range(2):
+        image = np.random.default_rng(number).poisson(50, (32, 32)).astype(np.uint16)
+        write_image(folder / "in" / f"{number}.tif", image, axes="YX")
+    (folder / "in" / "broken.tif").write_text("no image")
+    session.fold("batch_section")
+    session.type("batch_files", str(folder / "in"))
+    session.type("batch_output", str(folder / "batch"))
+    session.until(lambda: session.text("batch_summary") == "3 files.")
+    session.photograph("batch-listed")
+    session.pick("batch_networks", "one for all files")
+    with session.qtbot.waitSignal(dock.batch.over, timeout=LONG):
+        session.click("batch_start")
+    assert session.text("batch_summary").startswith("2 of 3 files denoised; 1 failed: broken.tif")
+    assert "not a TIFF file" in session.text("batch_detail")
+    assert {p.name for p in (folder / "batch").iterdir()} == {
+        "0_denoised.ome.tif",
+        "1_denoised.ome.tif",
+    }
+    session.photograph("batch")
+    session.fold("batch_section")
+
+
 def use_the_keys(session):
     dock = session.dock
     keys = {key.target: key.keys for key in KEYS}
@@ -434,4 +489,6 @@ def test_a_session(session, tmp_path):
     compare(session)
     result = apply_to_the_stack(session)
     save_and_copy(session, result, tmp_path)
+    apply_the_network(session, result, tmp_path)
+    denoise_a_folder(session, tmp_path)
     use_the_keys(session)

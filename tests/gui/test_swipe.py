@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from hands import drag
+from qtpy.QtCore import QPoint
 
 
 @pytest.fixture
@@ -88,3 +90,62 @@ def test_it_lasts_through_the_next_run(viewer, dock, stack, finish, box):
     dock.input.choose_region("plane")
     finish()
     np.testing.assert_array_equal(viewer.layers["X swipe"].data, stack[:1, :, :16])
+
+
+def camera(viewer):
+    return getattr(viewer, "scene", viewer).camera
+
+
+def on_canvas(viewer, canvas, x):
+    """Return where the left border of column `x` is drawn, in the middle row."""
+    layer = viewer.layers["X swipe"]
+    world = layer.data_to_world([*viewer.dims.current_step[: layer.ndim - 2], 12, x - 0.5])
+    away = (np.array(world[-2:]) - camera(viewer).center[-2:]) * camera(viewer).zoom
+    return QPoint(round(canvas.width() / 2 + away[1]), round(canvas.height() / 2 + away[0]))
+
+
+def test_the_border_is_dragged_on_the_canvas(viewer, dock, stack, finish, box, qtbot):
+    viewer.window._qt_window.resize(1200, 800)
+    viewer.window._qt_window.show()
+    viewer.add_image(stack, name="X", scale=(2, 0.5, 0.5))
+    finish()
+    before = list(viewer.mouse_drag_callbacks)  # napari has its own
+    box.click()
+    assert len(viewer.mouse_drag_callbacks) == len(before) + 1
+    slider = dock.findChild(object, "swipe_position")
+    canvas = viewer.window._qt_viewer.canvas.native
+    qtbot.wait(200)  # until the window has its size
+    center = camera(viewer).center
+
+    def move(start, end):
+        drag(canvas, on_canvas(viewer, canvas, start), on_canvas(viewer, canvas, end))
+
+    move(16, 24)
+    assert slider.value() == pytest.approx(750, abs=12)
+    np.testing.assert_array_equal(viewer.layers["X swipe"].data, stack[..., :24])
+    move(24, -5)
+    assert slider.value() == 0
+    assert camera(viewer).center == center  # the image stayed where it was
+    # Far from the border, the mouse moves the image as ever.
+    slider.setValue(500)
+    move(28, 20)
+    assert slider.value() == 500
+    assert camera(viewer).center != center
+    box.click()
+    assert viewer.mouse_drag_callbacks == before
+    assert camera(viewer).mouse_pan
+
+
+def test_the_mouse_is_given_back(viewer, dock, stack, finish, box, qtbot):
+    viewer.add_image(stack, name="X")
+    finish()
+    before = list(viewer.mouse_drag_callbacks)
+    box.click()
+    viewer.layers.remove("X swipe")
+    assert viewer.mouse_drag_callbacks == before
+    box.click()
+    assert viewer.mouse_drag_callbacks != before
+    viewer.window.remove_dock_widget(dock)
+    with qtbot.waitSignal(dock.destroyed, timeout=5000):
+        dock.deleteLater()
+    assert viewer.mouse_drag_callbacks == before

@@ -120,3 +120,39 @@ def test_the_real_thing_shows_an_effect_at_once(viewer, qtbot):
         dock.findChild(object, "eps_g").setValue(0)
     qtbot.waitUntil(lambda: bool((viewer.layers["X dual mask"].data >= 2).all()), timeout=10_000)
     dock.cancel()
+
+
+def test_a_moved_view_is_trained_on(viewer, dock, stack, engine, finish, qtbot, tune):
+    viewer.window._qt_window.show()
+    viewer.add_image(stack, name="X")
+    camera = getattr(viewer, "scene", viewer).camera
+    camera.zoom *= 2
+    dock.input.choose_region("view")
+    qtbot.waitUntil(lambda: not dock.tuner.waiting, timeout=2000)
+    finish()
+    before = engine.images[-1]
+    with qtbot.waitSignal(dock.finished, timeout=10_000):
+        camera.zoom *= 2  # two changes, one run
+        camera.center = (0.0, 5.0, 5.0)
+    assert len(engine.warm) == 2
+    assert engine.warm[-1] is not None
+    assert engine.images[-1].size < before.size
+    dock.input.choose_region("plane")
+    dock.tuner._timer.stop()
+    camera.zoom /= 2
+    assert not dock.tuner.waiting
+
+
+def test_a_changed_rectangle_is_trained_on(viewer, dock, stack, engine, finish, qtbot, tune):
+    viewer.add_image(stack, name="X")
+    shapes = viewer.add_shapes([[2, 3], [2, 20], [15, 20], [15, 3]])
+    dock.input.choose_region("rectangle")
+    finish()
+    with qtbot.waitSignal(dock.finished, timeout=10_000):
+        shapes.data = [np.array([[2, 3], [2, 11], [12, 11], [12, 3]])]
+    assert engine.images[-1].shape == (4, 11, 9)
+    viewer.layers.remove(shapes)
+    dock.input.choose_region("whole")
+    dock.tuner._timer.stop()
+    viewer.add_shapes([[2, 3], [2, 20], [15, 20], [15, 3]])
+    assert not dock.tuner.waiting

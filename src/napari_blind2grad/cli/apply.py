@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 
+from ..batch.results import check_room, cropped, default_target, file_dtype, write_result
 from ..io import read_image
-from .denoise import check_room, cropped, default_target, file_dtype, summary, tell, watched
-from .denoise import write_result as write
+from .denoise import summary, tell, watched
 from .interrupt import Interrupts
 from .terminal import say
 
@@ -34,7 +34,7 @@ def run_apply(args: argparse.Namespace) -> int:
             **{name: value for name, value in given.items() if value is not None},
         )
         image = cropped(read_image(args.input, args.axes), args.crop or {})
-        dtype = file_dtype(args, config, image)
+        dtype = file_dtype(args.dtype, config, image)
         target = args.output or default_target(image, dtype)
         check_room(target, image, dtype)
         if not args.quiet:
@@ -48,7 +48,8 @@ def run_apply(args: argparse.Namespace) -> int:
             should_stop=interrupts.should_stop,
         )
         result = watched(events, interrupts, quiet=args.quiet)
-        write(target, image, result, dtype, args.ome_zarr, network=args.model.resolve().name)
+        network = args.model.resolve().name
+        write_result(target, image, result, dtype, args.ome_zarr, network=network)
     if not args.quiet:
         say(summary(target, image, result, dtype))
     return _INTERRUPTED if interrupts.asked else 0

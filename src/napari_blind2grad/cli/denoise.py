@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 import argparse
-import tempfile
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..axes import Axes
-from ..config import Config
-from ..crop import Crop, crop_slices, crop_text
-from ..errors import OutputError
-from ..events import MAPS, Event, Progress, Result, Started
-from ..io import (
-    ImageFile,
-    check_place,
-    check_target,
-    is_zarr,
-    read_image,
-    whole_file,
-    write_image,
+from ..batch.results import (
+    check_room,
+    create_folder,
+    cropped,
+    default_target,
+    file_dtype,
+    steps,
+    write_array,
+    write_result,
 )
+from ..config import Config
+from ..events import MAPS, Event, Progress, Result, Started
+from ..io import ImageFile, check_place, read_image, whole_file
 from .interrupt import Interrupts
 from .options import config_from
 from .progress import ProgressBar
@@ -48,7 +45,7 @@ def run_denoise(args: argparse.Namespace) -> int:
     config = config_from(args)
     with Interrupts() as interrupts:
         image = cropped(read_image(args.input, args.axes), args.crop or {})
-        dtype = file_dtype(args, config, image)
+        dtype = file_dtype(args.dtype, config, image)
         target = args.output or default_target(image, dtype)
         check_room(target, image, dtype)
         if args.save_maps is not None:
@@ -69,31 +66,6 @@ def run_denoise(args: argparse.Namespace) -> int:
     return _INTERRUPTED if interrupts.asked else 0
 
 
-def cropped(image: ImageFile, crop: Crop) -> ImageFile:
-    """Return the part of `image` that shall be denoised."""
-    if not crop:
-        return image
-    axes = Axes(image.axes, image.shape)
-    region = crop_slices(crop, axes)
-    names = image.channel_names
-    if names and "C" in crop:
-        names = names[slice(*crop["C"])]
-    return replace(
-        image, data=image.data[region], channel_names=names, crop=crop_text(axes, region)
-    )
-
-
-def default_target(image: ImageFile, dtype: np.dtype[Any]) -> Path:
-    """Return where the result goes when nobody says: beside the input, ``<name>_denoised.ome.tif``.
-
-    OME-Zarr gives OME-Zarr. Types that OME-TIFF lacks (64-bit integers, float16) go to ``.tif``.
-    """
-    if is_zarr(image.path):
-        return image.path.with_name(f"{image.name}_denoised.ome.zarr")
-    ome = dtype.name not in ("int64", "uint64", "float16")
-    return image.path.with_name(f"{image.name}_denoised{'.ome' if ome else ''}.tif")
-
-
 def summary(target: Path, image: ImageFile, result: Result, dtype: np.dtype[Any]) -> str:
     """Return the one line that ends a run."""
     shape = " × ".join(str(n) for n in image.shape)
@@ -102,26 +74,8 @@ def summary(target: Path, image: ImageFile, result: Result, dtype: np.dtype[Any]
     )
     if result.stopped:
         line += ", interrupted"
-        line += f" after {_steps(result)} iterations" if result.started.iterations else ""
+        line += f" after {steps(result)} iterations" if result.started.iterations else ""
     return line
-
-
-def _steps(result: Result) -> str:
-    return f"{result.iterations} of {result.started.iterations}"
-
-
-def check_room(target: Path, image: ImageFile, dtype: np.dtype[Any]) -> None:
-    """Raise :class:`OutputError` if the result could not be written to `target`."""
-    # Types that the engine refuses are left to its own, better words.
-    if image.dtype.kind in "iuf":
-        size = image.data.size * dtype.itemsize
-        check_target(target, dtype=dtype, nbytes=size, source=image.path)
-
-
-def file_dtype(args: argparse.Namespace, config: Config, image: ImageFile) -> np.dtype[Any]:
-    """Return the type of the pixels to write."""
-    name = args.dtype or config.dtype
-    return image.dtype if name == "input" else np.dtype(name)
 
 
 def _denoise(image: ImageFile, config: Config, interrupts: Interrupts, *, quiet: bool) -> Result:
@@ -134,13 +88,11 @@ def _denoise(image: ImageFile, config: Config, interrupts: Interrupts, *, quiet:
     return watched(events, interrupts, quiet=quiet)
 
 
-def watched(
-    events: Iterator[Event], interrupts: Interrupts, *, quiet: bool, below: bool = False
-) -> Result:
+def watched(events: Iterator[Event], interrupts: Interrupts, *, quiet: bool) -> Result:
     """Go through the `events` of a run, show its progress and notes, and return its result."""
     told: tuple[str, ...] = ()
     interrupts.running = True
-    with ProgressBar(quiet=quiet, below=below) as bar:
+    with ProgressBar(quiet=quiet) as bar:
         for event in events:
             if isinstance(event, Started):
                 told = event.notes
@@ -149,7 +101,7 @@ def watched(
             elif isinstance(event, Result):
                 result = event
                 bar.finish()
-    if not quiet and not below:
+    if not quiet:
         tell(tuple(dict.fromkeys((*told, *result.notes))))
     return result
 
@@ -160,96 +112,13 @@ def tell(notes: tuple[str, ...]) -> None:
         complain(f"Note: {note}")
 
 
-def _parameters(image: ImageFile, result: Result, network: str) -> dict[str, Any]:
-    """Return what a file must hold so that the run can be repeated."""
-    values = {
-        "version": result.version,
-        "input": image.path.name,
-        "axes": image.axes,
-        "crop": image.crop,
-        "seed": result.seed,
-        "device": result.device,
-        "seconds": round(result.seconds, 3),
-        "iterations": result.iterations,
-        "stopped": result.stopped,
-        "config": result.config.to_dict(),
-    }
-    return {**values, "network": network} if network else values
-
-
-def _description(result: Result, network: str) -> str:
-    text = f"Denoised with napari-blind2grad {result.version}, preset {result.config.base}."
-    text += f" Network from {network}." if network else ""
-    if result.stopped and result.started.iterations:
-        return f"{text} Interrupted after {_steps(result)} iterations."
-    return f"{text} Interrupted." if result.stopped else text
-
-
-def write_result(
-    target: Path,
-    image: ImageFile,
-    result: Result,
-    dtype: np.dtype[Any],
-    ome_zarr: str = "0.5",
-    network: str = "",
-) -> None:
-    """Write the denoised image; `network` names where its network came from, if not from itself.
-
-    Raises
-    ------
-    OutputError
-        If it cannot be written; the result is kept elsewhere then, if that is possible.
-    """
-    try:
-        _write(target, image, result, result.image, result.axes, dtype, ome_zarr, network)
-    except OutputError as error:
-        # Minutes of work must not be lost because a disk filled up meanwhile.
-        rescue = Path(tempfile.mkdtemp(prefix="blind2grad-")) / target.name
-        try:
-            _write(rescue, image, result, result.image, result.axes, dtype, ome_zarr, network)
-        except OutputError:
-            rescue.parent.rmdir()
-            raise error from None
-        raise OutputError(f"{error} The result was kept in {rescue}.") from error
-
-
-def _write(
-    target: Path,
-    image: ImageFile,
-    result: Result,
-    array: Any,
-    axes: str,
-    dtype: np.dtype[Any] | None = None,
-    ome_zarr: str = "0.5",
-    network: str = "",
-) -> None:
-    write_image(
-        target,
-        array,
-        axes=axes,
-        scale=image.scale,
-        units=image.units,
-        dtype=dtype,
-        channel_names=image.channel_names,
-        description=_description(result, network),
-        parameters=_parameters(image, result, network),
-        source=image.path,
-        ome_zarr=ome_zarr,
-    )
-
-
 def _map_path(folder: Path, image: ImageFile, name: str, ending: str = ".ome.tif") -> Path:
     return folder / f"{image.name}_{name}{ending}"
 
 
 def _prepare_folder(folder: Path, image: ImageFile) -> None:
     """Create the folder of the maps, and check that they fit into it."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(
-            f"The folder {folder} cannot be created: {error.strerror}. Choose another."
-        ) from error
+    create_folder(folder)
     # Two maps of one byte and two of four for each pixel.
     check_place(_map_path(folder, image, MAPS[0]), nbytes=10 * image.data.size)
 
@@ -257,7 +126,7 @@ def _prepare_folder(folder: Path, image: ImageFile) -> None:
 def _write_maps(folder: Path, image: ImageFile, result: Result) -> None:
     for name in MAPS:
         path = _map_path(folder, image, name)
-        _write(path, image, result, getattr(result, name), result.map_axes)
+        write_array(path, image, result, getattr(result, name), result.map_axes)
     names = list(result.losses)
     with whole_file(_map_path(folder, image, "losses", ".csv")) as temporary:
         np.savetxt(

@@ -43,6 +43,10 @@ class ProgressBar:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Leave the bar as it is, or take it away if it was below another one."""
         self._bar.close()
 
     def finish(self) -> None:

@@ -62,9 +62,27 @@ class Chart(pg.GraphicsLayoutWidget):
         left.setWidth(44)
         bottom = _Axis("bottom", self.view)
         self._axes = (left, bottom)
+        self._right: pg.AxisItem | None = None
         self.addItem(left, 0, 0)
         self.addItem(self.view, 0, 1)
         self.addItem(bottom, 1, 1)
+
+    def add_right(self, colour: str) -> pg.ViewBox:
+        """Return a view over the other one with the same steps and an axis of its own on the right."""
+        view = pg.ViewBox(enableMenu=False, enableMouse=False, defaultPadding=0.03)
+        axis = _Axis("right", view)
+        axis.setWidth(40)
+        axis.setTextPen(QColor(colour))
+        self._right = axis
+        self.addItem(axis, 0, 2)
+        self.scene().addItem(view)
+        view.setXLink(self.view)
+
+        def follow() -> None:
+            view.setGeometry(self.view.sceneBoundingRect())
+
+        self.view.sigResized.connect(follow)
+        return view
 
     def set_palette(self, palette: Palette) -> None:
         """Take on the colours of napari's theme."""
@@ -72,3 +90,5 @@ class Chart(pg.GraphicsLayoutWidget):
         for axis in self._axes:
             axis.setTextPen(QColor(palette.text))
             axis.setPen(QColor(palette.raised))
+        if self._right is not None:  # its labels have the colour of its curve
+            self._right.setPen(QColor(palette.raised))

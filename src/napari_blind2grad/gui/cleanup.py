@@ -6,7 +6,10 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
+from .batch_worker import BatchWorker
 from .worker import DenoiseWorker
+
+Worker = DenoiseWorker | BatchWorker
 
 
 class Leash:
@@ -17,7 +20,7 @@ class Leash:
     """
 
     def __init__(self) -> None:
-        self._worker: Callable[[], DenoiseWorker | None] = lambda: None
+        self._worker: Callable[[], Worker | None] = lambda: None
         self._connections: list[tuple[Any, weakref.WeakMethod[Callable[..., Any]]]] = []
 
     def connect(self, emitter: Any, slot: Callable[..., Any]) -> None:
@@ -32,7 +35,7 @@ class Leash:
             emitter.disconnect(slot)
         self._connections = kept
 
-    def hold(self, worker: DenoiseWorker) -> None:
+    def hold(self, worker: Worker) -> None:
         """End `worker` in :meth:`let_go`."""
         self._worker = weakref.ref(worker)  # a running worker is kept alive by superqt
 

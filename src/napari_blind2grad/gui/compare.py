@@ -226,7 +226,7 @@ class Compare(Section):
             return
         try:
             if self._occupied():
-                raise InputError("A run goes on: stop it first, then compare.")
+                raise InputError("A run or a batch goes on: stop it first, then compare.")
             self._changes = self._combinations()
             layer, snapshot = self._present()
             config = self._config()

@@ -13,11 +13,17 @@ from qtpy.QtWidgets import QWidget
 from ..config import Config
 from ..events import Result
 from .adapter import Snapshot, finest
+from .network import Application
 from .panel import State
 from .run import Run
 from .stage import Stage
 from .tuning import short
 from .worker import DenoiseWorker
+
+_STOPPING = {
+    True: "Stopping: making the image from what has been learnt…",
+    False: "Stopping: the planes that are left get one quick pass each…",
+}
 
 
 class Conductor(QObject):
@@ -61,7 +67,13 @@ class Conductor(QObject):
         self.state = State.IDLE
 
     def start(
-        self, layer: Image, snapshot: Snapshot, config: Config, shown: Set[str], warm: Any = None
+        self,
+        layer: Image,
+        snapshot: Snapshot,
+        config: Config,
+        shown: Set[str],
+        warm: Any = None,
+        application: Application | None = None,
     ) -> None:
         """Start a run on `layer`; none may go on.
 
@@ -73,10 +85,12 @@ class Conductor(QObject):
             Keys of the live layers that are wanted.
         warm
             Trained networks to go on from for a moment; None starts anew.
+        application
+            A trained network to apply; None trains one.
         """
         live = self._stage.live(layer)
         live.want(set(shown))
-        run = Run(self._viewer, layer, live, snapshot, config, self._widget, warm)
+        run = Run(self._viewer, layer, live, snapshot, config, self._widget, warm, application)
         self.run = run
         self._hold(run.worker)
         run.worker.want_residual = "residual" in shown
@@ -91,9 +105,14 @@ class Conductor(QObject):
         self._set(State.RUNNING)
         run.start()
 
+    @property
+    def training(self) -> bool:
+        """Whether the run that goes on trains, and does not only apply a network."""
+        return self.run is not None and self.run.application is None
+
     def send(self, config: Config) -> None:
-        """Change live parameters of the run, if one goes on."""
-        if self.run is not None:
+        """Change live parameters of the run, if one goes on that trains."""
+        if self.run is not None and self.run.application is None:
             self.run.send(short(config) if self.run.warm else config)
 
     def pause(self) -> None:
@@ -113,7 +132,7 @@ class Conductor(QObject):
         """End the training and keep the result."""
         if self.run is not None:
             self._set(State.ENDING)
-            self.told.emit("Stopping: making the image from what has been learnt…")
+            self.told.emit(_STOPPING[self.training])
             self.run.stop()
 
     def cancel(self, reason: str = "") -> None:

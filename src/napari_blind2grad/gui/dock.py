@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from napari.layers import Shapes
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QLabel, QWidget
 
@@ -13,6 +14,7 @@ from ..errors import Blind2GradError
 from ..events import Preview, Progress, Result, Started
 from . import preload
 from .actions import ActionBar
+from .batch import BatchBox
 from .choice import LayerChoice
 from .cleanup import Leash
 from .compare import Compare
@@ -24,17 +26,19 @@ from .inputs import InputBox
 from .judge import Judge
 from .legend import MaskLegend
 from .live import is_live
+from .network import trained_in
 from .pane import Pane
 from .panel import RunPanel, State
 from .plots import LossPlot
 from .preferences import read_preferences
 from .quality import QualityBox
+from .reuse import Reuse
 from .run import Run
 from .saving import Saver, ask_where
 from .shortcuts import add_shortcuts
 from .snippets import command_text, python_text
 from .stage import Stage
-from .swipe import Swipe
+from .swipe import Swipe, camera
 from .theme import palette
 from .thresholds import Thresholds
 from .tuning import Tuner, short
@@ -42,6 +46,7 @@ from .watch import Watch
 
 if TYPE_CHECKING:
     import napari.viewer
+    from napari.layers import Image, Layer
 
 
 class Blind2GradWidget(Pane):
@@ -107,7 +112,7 @@ class Blind2GradWidget(Pane):
         warm
             Trained networks to go on from for a moment; None starts anew.
         """
-        if self.running:
+        if self.running or self._batch_goes_on():
             return
         self.compare.cancel()  # two trainings at once would starve one another
         try:
@@ -119,6 +124,26 @@ class Blind2GradWidget(Pane):
             return
         self.watch.begin()
         self.conductor.start(layer, snapshot, config, self.choice.keys(), warm)
+
+    def apply_to(self, layer: Image) -> None:
+        """Denoise the whole of `layer` with the network in hand, without training."""
+        application = self.reuse.application()
+        if self.running or application is None or self._batch_goes_on():
+            return
+        self.compare.cancel()
+        self.input.offer_axes(layer, application.network.axes)
+        self.input.choose(layer)
+        self.input.choose_region("whole")
+        try:
+            _, snapshot = self.input.present()
+            config = application.config(self.form.config())
+        except Blind2GradError as error:
+            self.panel.clear_progress()
+            self._tell_failure(str(error))
+            return
+        self.watch.begin()
+        keys = self.choice.keys()
+        self.conductor.start(layer, snapshot, config, keys, application=application)
 
     def pause(self) -> None:
         """Hold the run, or go on with it."""
@@ -135,6 +160,7 @@ class Blind2GradWidget(Pane):
     def on_dock_closed(self) -> None:
         """End what goes on; nobody is looking any more."""
         self.compare.cancel()
+        self.batch.cancel()
         self.cancel()
 
     def apply_to_stack(self) -> None:
@@ -189,13 +215,31 @@ class Blind2GradWidget(Pane):
             self.input.present,
             self.form.config,
             self._leash.hold,
-            lambda: self.running,
+            lambda: self.running or self.batch.running,
+            content,
+        )
+        self.batch = BatchBox(
+            self.form.config,
+            self._leash.hold,
+            lambda: self.running or self.compare.running,
             content,
         )
         self.action_bar = ActionBar(content)
+        self.reuse = Reuse(self.input.offered, content)
         above = (self.input, self.form, self.thresholds, None, self.choice, self.swipe, None)
         running = (self.panel, self.tuner, self.plot, self.noise, self.legend, self.history)
-        self.fill((*above, *running, self.quality, self.compare, None, self.action_bar))
+        self.fill(
+            (
+                *above,
+                *running,
+                self.quality,
+                self.compare,
+                None,
+                self.action_bar,
+                self.reuse,
+                self.batch,
+            )
+        )
 
     def _connect(self) -> None:
         self.input.changed.connect(self._on_input)
@@ -208,6 +252,7 @@ class Blind2GradWidget(Pane):
         self.swipe.failed.connect(self._tell_failure)
         self.compare.chosen.connect(self.form.apply)
         self.compare.failed.connect(self._tell_failure)
+        self.batch.failed.connect(self._tell_failure)
         self.choice.changed.connect(self.stage.choose)
         self.choice.side_by_side.connect(self.stage.show_side_by_side)
         self.conductor.changed.connect(self._show_state)
@@ -225,13 +270,16 @@ class Blind2GradWidget(Pane):
         self.action_bar.save_clicked.connect(self._on_save)
         self.saver.saved.connect(lambda path: self.panel.show_status(f"Saved {path}."))
         self.saver.failed.connect(self._tell_failure)
+        self.reuse.chosen.connect(self.apply_to)
+        self.reuse.told.connect(self.panel.show_status)
+        self.reuse.failed.connect(self._tell_failure)
         self.action_bar.copy_python_clicked.connect(self.copier.copy_python)
         self.action_bar.copy_command_clicked.connect(self.copier.copy_command)
         self.copier.copied.connect(self.panel.show_status)
         self.copier.failed.connect(self._tell_failure)
         layers = self.viewer.layers.events
         for layer in self.viewer.layers:
-            self._leash.connect(layer.events.name, self.input.update_layers)
+            self._follow(layer)
         for emitter, slot in (
             (layers.inserted, self._on_inserted),
             (layers.removed, self._on_removed),
@@ -239,6 +287,8 @@ class Blind2GradWidget(Pane):
             (self.viewer.layers.selection.events.active, self._on_active),
             (self.viewer.events.theme, self._on_theme),
             (self.viewer.dims.events.point, self._on_plane),
+            (camera(self.viewer).events.center, self._on_view),
+            (camera(self.viewer).events.zoom, self._on_view),
         ):
             self._leash.connect(emitter, slot)
         # Not a method of ours: when Qt deletes this widget, only the leash is still whole.
@@ -251,10 +301,16 @@ class Blind2GradWidget(Pane):
         self.panel.set_state(state)
         self.input.set_locked(not idle)
         self.form.set_locked(not idle)
+        self.reuse.set_idle(idle)
         self.action_bar.enable(
             apply=idle and self.input.region_key() != "whole",
             save=idle and self.stage.denoised() is not None,
         )
+
+    def _batch_goes_on(self) -> bool:
+        if self.batch.running:
+            self._tell_failure("A batch goes on: stop it first, or wait for its end.")
+        return self.batch.running
 
     def _tell_failure(self, text: str) -> None:
         self.panel.show_status(text, error=True)
@@ -280,6 +336,8 @@ class Blind2GradWidget(Pane):
         self.thresholds.update_masks()
 
     def _on_config(self, config: Config) -> None:
+        if self.running and not self.conductor.training:
+            return  # nothing acts on a network that is only applied
         self.conductor.send(config)
         self.tuner.changed(self.input.layer(), running=self.running)
         self.thresholds.update_masks()
@@ -292,6 +350,14 @@ class Blind2GradWidget(Pane):
         if self.input.region_key() == "plane":
             self.tuner.changed(self.input.layer(), running=self.running)
 
+    def _on_view(self) -> None:
+        if self.input.region_key() == "view":
+            self.tuner.changed(self.input.layer(), running=self.running)
+
+    def _on_shapes(self) -> None:
+        if self.input.region_key() == "rectangle":
+            self.tuner.changed(self.input.layer(), running=self.running)
+
     def _on_save(self) -> None:
         layer = self.stage.denoised()
         if layer is None:  # renamed by the user, say
@@ -301,14 +367,24 @@ class Blind2GradWidget(Pane):
 
     # ------------------------------------------------------------------ what the viewer does
 
+    def _follow(self, layer: Layer) -> None:
+        """Hear of a layer's new name, and of what is drawn in it."""
+        self._leash.connect(layer.events.name, self.input.update_layers)
+        if isinstance(layer, Shapes):
+            self._leash.connect(layer.events.data, self._on_shapes)
+
     def _on_inserted(self, event: Any) -> None:
         if not is_live(event.value):
-            self._leash.connect(event.value.events.name, self.input.update_layers)
+            self._follow(event.value)
             self.input.update_layers()
+            self._on_shapes()
 
     def _on_removed(self, event: Any) -> None:
         ended = self.conductor.leave(event.value)
         self._leash.release(event.value.events.name, self.input.update_layers)
+        if isinstance(event.value, Shapes):
+            self._leash.release(event.value.events.data, self._on_shapes)
+            self._on_shapes()
         self.input.update_layers()
         self.swipe.on_removed(event.value)
         self._show_state(self.conductor.state)  # there may be nothing to save any more
@@ -347,5 +423,7 @@ class Blind2GradWidget(Pane):
         self.thresholds.update_histograms()
         self.watch.show_finished(result)
         self.finished.emit(result)
-        self.tuner.keep(run.source, result.state)
+        if run.application is None:
+            self.tuner.keep(run.source, result.state)
+            self.reuse.hold(trained_in(result, run.snapshot.name))
         self.judge.judge(run.snapshot, result, run.plane)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Iterator
+from contextlib import suppress
 
 from napari.components import ViewerModel
 from napari.layers import Image, Layer
@@ -81,6 +82,21 @@ class InputBox(QWidget):
         for index, reference in enumerate(self._layers):
             if reference() is layer:
                 self.combo.setCurrentIndex(index)
+
+    def offer_axes(self, layer: Image, axes: str) -> None:
+        """Take `axes` for `layer` if they fit, and neither its labels nor the user have named any."""
+        shape = finest(layer).shape
+        named = not all(label.startswith("-") for label in layer.axis_labels)  # napari's are -2, -1
+        if layer in self._axes or named or len(axes) != len(shape):
+            return
+        with suppress(InputError):
+            self._axes[layer] = parse_axes(axes, shape, rgb=layer.rgb).letters
+            if layer is self.layer():
+                self.axes.setText(self._axes[layer])
+
+    def offered(self) -> list[Image]:
+        """Return the layers that there are to choose from."""
+        return list(self._offered())
 
     def checked(self) -> tuple[Image, str]:
         """Return the chosen layer and its axes.

@@ -6,6 +6,7 @@ import math
 from enum import Enum
 
 from qtpy.QtCore import Qt, Signal
+from qtpy.QtGui import QColor
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QVBoxLayout, QWidget
 
 from ..events import Progress
@@ -102,8 +103,9 @@ class RunPanel(QWidget):
     def set_palette(self, palette: Palette) -> None:
         """Take on the colours of napari's theme."""
         self._palette = palette
+        words = "black" if QColor(palette.accent).lightness() > 160 else "white"
         self.run.setStyleSheet(
-            f"QPushButton:enabled {{ background-color: {palette.accent}; color: white; }}"
+            f"QPushButton:enabled {{ background-color: {palette.accent}; color: {words}; }}"
         )
         self._colour()
 

@@ -60,6 +60,13 @@ def engine() -> Engine:
     return load_engine()
 
 
+def load_applier() -> Engine:
+    """Import what applies trained networks, once :func:`load_engine` has been called."""
+    from ..engine.apply import apply_iter
+
+    return apply_iter
+
+
 def exercise(denoise_iter: Engine) -> None:
     """Denoise a few pixels: PyTorch loads another second's worth of modules when it first trains."""
     image = np.random.default_rng(0).normal(size=(16, 16)).astype(np.float32)

@@ -10,10 +10,16 @@ from ..config import Config
 from ..crop import crop_text
 from ..events import Result
 from .adapter import Snapshot
+from .network import Application
 
 
 def record_of(
-    result: Result, snapshot: Snapshot, changes: Sequence[Mapping[str, Any]], *, warm: bool = False
+    result: Result,
+    snapshot: Snapshot,
+    changes: Sequence[Mapping[str, Any]],
+    *,
+    warm: bool = False,
+    application: Application | None = None,
 ) -> dict[str, Any]:
     """Return how `result` came about, as values that JSON can hold.
 
@@ -27,8 +33,11 @@ def record_of(
         The settings changed while it went on, each with the ``iteration`` after which it took effect.
     warm
         Whether it started from a network that was trained before.
+    application
+        The network that was applied, if none was trained.
     """
     return {
+        **_applied(application),
         "version": result.version or __version__,
         "input": snapshot.name,
         "axes": result.axes,
@@ -48,10 +57,15 @@ def record_of(
 
 
 def unfinished(
-    config: Config, snapshot: Snapshot, changes: Sequence[Mapping[str, Any]]
+    config: Config,
+    snapshot: Snapshot,
+    changes: Sequence[Mapping[str, Any]],
+    *,
+    application: Application | None = None,
 ) -> dict[str, Any]:
     """Return the same for a run that was broken off and whose layers stay as they are."""
     return {
+        **_applied(application),
         "version": __version__,
         "input": snapshot.name,
         "axes": snapshot.axes.letters,
@@ -60,6 +74,12 @@ def unfinished(
         "changes": [dict(change) for change in changes],
         "finished": False,
     }
+
+
+def _applied(application: Application | None) -> dict[str, Any]:
+    if application is None:
+        return {}
+    return {"network": application.network.entry, "intensity": application.intensity}
 
 
 def reasons(record: Mapping[str, Any]) -> tuple[str, ...]:
@@ -79,7 +99,12 @@ def reasons(record: Mapping[str, Any]) -> tuple[str, ...]:
             f"Settings were changed while it ran ({when}), so this gives another image than the one "
             "shown. Run again for one that can be repeated."
         )
-    if record.get("stopped"):
+    if record.get("stopped") and "network" in record:
+        found.append(
+            "It was stopped, and planes that were left got one quick pass each: this makes them whole, so "
+            "it gives another image than the one shown."
+        )
+    elif record.get("stopped"):
         found.append(
             f"The run was stopped after {record['iterations']} steps, so this gives another image than "
             "the one shown."
@@ -100,6 +125,12 @@ def description(record: Mapping[str, Any]) -> str:
     """Return one sentence about a run, for people who open a saved file elsewhere."""
     base = record.get("config", {}).get("base", "")
     text = f"Denoised with napari-blind2grad {record.get('version', __version__)}, preset {base}."
+    if "network" in record:
+        text += f" Network from {record['network']['name']}."
     if record.get("stopped"):
-        text += f" Stopped after {record['iterations']} iterations."
+        text += (
+            f" Stopped after {record['iterations']} iterations."
+            if "network" not in record
+            else " Stopped."
+        )
     return text

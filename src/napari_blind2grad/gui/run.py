@@ -20,6 +20,7 @@ from .arrays import LiveArrays
 from .controls import LayerControls, main_window
 from .focus import looked_at
 from .live import LiveLayers
+from .network import Application
 from .record import record_of, unfinished
 from .worker import DenoiseWorker
 
@@ -41,10 +42,12 @@ class Run(QObject):
         Where things are shown, the input layer and its live layers.
     snapshot, config
         What to denoise, and how.
-    warm
-        Trained networks to go on from, or None.
     parent
         Qt parent, in napari's window.
+    warm
+        Trained networks to go on from, or None.
+    application
+        A trained network to apply; None trains one.
     """
 
     started = Signal(object)  # Started
@@ -64,6 +67,7 @@ class Run(QObject):
         config: Config,
         parent: QWidget,
         warm: Any = None,
+        application: Application | None = None,
     ) -> None:
         super().__init__(parent)
         self._widget = parent
@@ -83,7 +87,7 @@ class Run(QObject):
         self._bar: ActivityBar | None = None
         self._canvas: QWidget | None = None
         before = live.arrays if type(live.arrays) is LiveArrays and warm is not None else None
-        self.worker = DenoiseWorker(snapshot, config, warm, before)
+        self.worker = DenoiseWorker(snapshot, config, warm, before, application)
         self.worker.yielded.connect(self._on_event)
         self.worker.errored.connect(self._on_error)
         self.worker.finished.connect(self._on_worker_finished)
@@ -115,6 +119,11 @@ class Run(QObject):
     def warm(self) -> bool:
         """Whether it goes on from a network that was trained before."""
         return self.worker.warm is not None
+
+    @property
+    def application(self) -> Application | None:
+        """The trained network that is applied, if none is trained."""
+        return self.worker.application
 
     def look(self) -> None:
         """Tell the worker which plane is being looked at."""
@@ -164,7 +173,15 @@ class Run(QObject):
         else:
             self._result = event
             self._flush()
-            self.live.finish(record_of(event, self.snapshot, self.worker.changes, warm=self.warm))
+            self.live.finish(
+                record_of(
+                    event,
+                    self.snapshot,
+                    self.worker.changes,
+                    warm=self.warm,
+                    application=self.application,
+                )
+            )
             self._timer.setInterval(_TURN)
 
     @Slot(object)
@@ -257,7 +274,14 @@ class Run(QObject):
         # Before the start, the layers are still those of the run before.
         if self._result is None and self._began:
             self.live.abandon()
-            self.live.finish(unfinished(self.worker.config, self.snapshot, self.worker.changes))
+            self.live.finish(
+                unfinished(
+                    self.worker.config,
+                    self.snapshot,
+                    self.worker.changes,
+                    application=self.application,
+                )
+            )
         self.over.emit()
         if reason:
             self.failed.emit(reason)

@@ -18,6 +18,8 @@ from .worker import leave_a_core
 
 #: Files that :func:`~napari_blind2grad.io.read_image` reads.
 _READABLE = (".tif", ".tiff")
+#: Stands for the folder of a network that was not saved.
+UNSAVED = "my-network"
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,13 @@ class Recipe:
         Whether the layer's data are a pyramid.
     notes
         Why the text will not give what the window shows; empty if it will.
+    applied
+        Whether a trained network is applied and none is trained; `config` are then the settings that it is
+        applied with.
+    network
+        The folder of that network; None if it is saved nowhere.
+    intensity
+        How the image's grey values are taken by it.
     """
 
     config: Config
@@ -47,6 +56,9 @@ class Recipe:
     crop: str = ""
     multiscale: bool = False
     notes: tuple[str, ...] = ()
+    applied: bool = False
+    network: str | None = None
+    intensity: str = "model"
 
 
 def recipe(
@@ -60,18 +72,31 @@ def recipe(
         What Run would take now; the crop is the chosen region's.
     record
         What the layers' metadata say about the last run on `layer`, if there was one. A region moves with
-        the view, so while the settings are still those of that run, its crop is taken.
+        the view, so while the settings are still those of that run, its crop is taken. If it applied a
+        network, that is repeated, whatever the form shows.
     """
     config = leave_a_core(config)
     notes: tuple[str, ...] = ()
-    if record is not None:
+    more: dict[str, Any] = {}
+    if record is not None and "network" in record:
+        folder = record["network"]["folder"]
+        config = Config.from_dict(record["config"])
+        axes, crop, notes = record["axes"], record["crop"], reasons(record)
+        more = {"applied": True, "network": folder, "intensity": record.get("intensity", "model")}
+        if folder is None:
+            name = record["network"]["name"]
+            notes += (
+                f"The network of “{name}” is saved nowhere yet: press Save network… while it is in hand, "
+                "copy again, and this works as it stands.",
+            )
+    elif record is not None:
         same = record.get("config") == config.to_dict() and record.get("axes") == axes
         if same and bool(record.get("crop")) == bool(crop):
             crop, notes = record.get("crop", ""), reasons(record)
         else:
             notes = ("The image shown was made with other settings or another region.",)
     if layer is None:
-        return Recipe(config, axes=axes or "YX", crop=crop, notes=notes)
+        return Recipe(config, axes=axes or "YX", crop=crop, notes=notes, **more)
     path = layer.source.path
     readable = path is not None and Path(path).suffix.lower() in _READABLE
     return Recipe(
@@ -82,13 +107,14 @@ def recipe(
         crop=crop,
         multiscale=layer.multiscale,
         notes=notes,
+        **more,
     )
 
 
 def python_text(run: Recipe) -> str:
     """Return Python that repeats `run`; without a file it reads from napari's ``viewer``."""
-    changes = "".join(f", {key}={value!r}" for key, value in run.config.changes().items())
-    lines = [*_comments(run.notes), "from napari_blind2grad import Config, denoise"]
+    names = "apply" if run.applied else "Config, denoise"
+    lines = [*_comments(run.notes), f"from napari_blind2grad import {names}"]
     if run.path:
         lines += [
             "from napari_blind2grad.io import read_image",
@@ -101,6 +127,11 @@ def python_text(run: Recipe) -> str:
     if run.crop:
         index = index_text(parse_crop(run.crop), run.axes)
         lines.append(f"image = image{index}  # {run.crop}")
+    if run.applied:
+        given = "".join(f", {key}={value!r}" for key, value in _application(run).items())
+        lines.append(f"result = apply({run.network or UNSAVED!r}, image, axes={run.axes!r}{given})")
+        return "\n".join(lines) + "\n"
+    changes = "".join(f", {key}={value!r}" for key, value in run.config.changes().items())
     lines += [
         f"config = Config.preset({run.config.base!r}{changes})",
         f"result = denoise(image, axes={run.axes!r}, config=config)",
@@ -112,14 +143,31 @@ def command_text(run: Recipe) -> str:
     """Return the command line that repeats `run`; without a file, one that is named like the layer."""
     source = Path(run.path) if run.path else Path(f"{run.name}.tif")
     target = source.with_name(f"{source.name.split('.')[0]}_denoised.ome.tif")
-    words = ["blind2grad", "denoise", str(source), "-o", str(target), "--axes", run.axes]
+    does = ["apply", run.network or UNSAVED] if run.applied else ["denoise"]
+    words = ["blind2grad", *does, str(source), "-o", str(target), "--axes", run.axes]
     if run.crop:
         words += ["--crop", run.crop]
     notes = list(run.notes)
     if not run.path:
         notes.append(f"Save the layer “{run.name}” as {source} first: it came from no TIFF file.")
-    command = shlex.join(words + config_arguments(run.config))
+    if run.applied:
+        words += [f"--{name}={value}" for name, value in _application(run).items()]
+    else:
+        words += config_arguments(run.config)
+    command = shlex.join(words)
     return "\n".join([*_comments(notes), command])
+
+
+def _application(run: Recipe) -> dict[str, Any]:
+    """Return what may differ from the training when a network is applied."""
+    config = run.config
+    return {
+        "intensity": run.intensity,
+        "device": config.device,
+        "precision": config.precision,
+        "threads": config.threads,
+        "dtype": config.dtype,
+    }
 
 
 def _comments(notes: tuple[str, ...] | list[str]) -> list[str]:

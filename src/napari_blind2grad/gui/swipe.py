@@ -3,20 +3,55 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
+import numpy as np
 from napari.components import ViewerModel
 from napari.layers import Image
 from qtpy.QtCore import QSignalBlocker, Qt, Signal
 from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QSlider, QWidget
 
 from ..errors import Blind2GradError
-from .adapter import Snapshot
+from .adapter import Snapshot, unit_factors, world_to_data
 from .fields import guard_wheel
 from .live import METADATA, LiveLayers
 
 _STEPS = 1000
+#: So many pixels of the canvas from the border a press still takes hold of it.
+_REACH = 12
+
+
+def camera(viewer: ViewerModel) -> Any:
+    """Return the viewer's camera, which moved in napari 0.9."""
+    return getattr(viewer, "scene", viewer).camera
+
+
+def _dragging(swipe: Callable[[], Swipe | None]) -> Callable[[Any, Any], Iterator[None]]:
+    """Return what napari is to call when a mouse button is pressed on the canvas."""
+
+    def drag(viewer: Any, event: Any) -> Iterator[None]:
+        box = swipe()
+        try:
+            _, away = box.border_at(event.position) if box is not None else (0.0, np.inf)
+        except LookupError:
+            return
+        if box is None or away > _REACH or event.button != 1 or event.modifiers:
+            return
+        view = camera(viewer)
+        before, view.mouse_pan = view.mouse_pan, False  # the border moves, and not the image
+        try:
+            yield
+            while event.type == "mouse_move":
+                with suppress(LookupError):
+                    where, _ = box.border_at(event.position)
+                    box.slider.setValue(round(_STEPS * min(max(where, 0.0), 1.0)))
+                yield
+        finally:
+            view.mouse_pan = before
+
+    return drag
 
 
 class Swipe(QWidget):
@@ -48,11 +83,20 @@ class Swipe(QWidget):
         self._viewer, self._scene = viewer, scene
         self._layer: Callable[[], Image | None] = lambda: None
         self._snapshot: Snapshot | None = None
-        self._looks: tuple[Any, Any] = (None, None)
+        # One and the same object for adding and removing; it holds no widget, which Qt may delete first.
+        self._drag = drag = _dragging(weakref.ref(self))
+
+        def let_go(_: object = None) -> None:
+            with suppress(ValueError):  # it is not there
+                viewer.mouse_drag_callbacks.remove(drag)
+
+        self._let_go = let_go
+        self.destroyed.connect(let_go)
         self.box = QCheckBox("Swipe", self)
         self.box.setObjectName("swipe")
         self.box.setToolTip(
-            "Lay the noisy image over the left part of the denoised one; the slider moves the border."
+            "Lay the noisy image over the left part of the denoised one. Drag the border on the image, or "
+            "the slider."
         )
         self.box.toggled.connect(self._on_toggled)
         self.slider = QSlider(Qt.Orientation.Horizontal, self)
@@ -79,6 +123,7 @@ class Swipe(QWidget):
         """Switch it off if `layer`, which the viewer no longer has, was what it shows."""
         if layer is not None and layer is self._layer():
             self._layer = lambda: None
+            self._let_go()
             self._set_on(on=False)
 
     def update_layer(self) -> None:
@@ -140,8 +185,41 @@ class Swipe(QWidget):
         layers.selection.update(selected)
         layers.selection.intersection_update(selected)
         self._layer, self._snapshot = weakref.ref(layer), snapshot
+        self._let_go()
+        self._viewer.mouse_drag_callbacks.append(self._drag)
         if not source.rgb:
             denoised.events.contrast_limits.connect(self._on_limits)
+
+    def border_at(self, point: Sequence[float]) -> tuple[float, float]:
+        """Return where the world coordinates `point` lie from the image's left (0) to its right (1).
+
+        The second number is how many pixels of the canvas they are away from the border.
+
+        Raises
+        ------
+        LookupError
+            If no border is to be seen, as in 3D.
+        """
+        layer, snapshot = self._layer(), self._snapshot
+        if layer is None or snapshot is None or not self._viewer.dims.ndisplay == 2:
+            raise LookupError
+        axis = snapshot.axes.letters.index("X")
+        width = snapshot.shape[axis]
+        if self._viewer.dims.ndim < layer.ndim or not (
+            {axis, snapshot.axes.letters.index("Y")}
+            == {d - self._viewer.dims.ndim + layer.ndim for d in self._viewer.dims.displayed}
+        ):
+            raise LookupError
+        units = getattr(self._viewer.dims, "units", None)
+        x = float(world_to_data(layer, point, units)[axis]) + 0.5  # pixel 0 begins at -0.5
+        # How long a step of one pixel along X is in the world, and so on the canvas.
+        start, step = np.zeros(layer.ndim), np.zeros(layer.ndim)
+        step[axis] = 1
+        world = np.asarray(layer.data_to_world(step)) - np.asarray(layer.data_to_world(start))
+        if units is not None and len(units) >= layer.ndim:
+            world = world / unit_factors(units[-layer.ndim :], layer.units)
+        away = abs(x - layer.data.shape[axis]) * np.linalg.norm(world) * camera(self._viewer).zoom
+        return x / width, float(away)
 
     def _on_limits(self, event: Any) -> None:
         layer = self._layer()
@@ -151,6 +229,7 @@ class Swipe(QWidget):
     def _remove(self) -> None:
         layer, self._layer = self._layer(), lambda: None
         self._snapshot = None
+        self._let_go()
         if layer is not None and layer in self._viewer.layers:
             self._viewer.layers.remove(layer)
 

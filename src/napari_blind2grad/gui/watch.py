@@ -46,9 +46,10 @@ class Watch:
         """Show where `run` computes, and follow its cycles."""
         worker = run.worker
         self._history.begin(worker.past, worker.arrays, worker.axes, run.live)
+        self._plot.set_scale(event.scale)
         self._noise.setText(words.noise(event))
         self._machine = words.machine(event)
-        self._panel.show_status(f"Training on {self._machine}…")
+        self._panel.show_status(words.begun(run.application, self._machine))
 
     def show_progress(self, event: Progress, *, tell: bool) -> None:
         """Move bar, plot and history; `tell` says whether the status line follows."""

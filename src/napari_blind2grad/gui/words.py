@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from ..events import Progress, Result, Started
+from .network import Application
 from .panel import duration
 
 
 def machine(event: Started) -> str:
     """Return where and how a run computes."""
     return f"{event.device}, {event.precision}"
+
+
+def begun(application: Application | None, where: str) -> str:
+    """Return what a run that has started does on the machine called `where`."""
+    if application is None:
+        return f"Training on {where}…"
+    return f"Denoising with the network of “{application.network.name}” on {where}…"
 
 
 def noise(event: Started) -> str:
@@ -33,5 +41,7 @@ def done(result: Result) -> str:
     took = f"{duration(result.seconds)} on {result.device}"
     if not result.stopped:
         return f"Done in {took}."
+    if not result.started.iterations:  # a network was applied
+        return f"Stopped: planes that were left got one quick pass each ({took})."
     late = [note for note in result.notes if note not in result.started.notes]
     return "\n".join([f"Stopped after {result.iterations} steps and kept ({took}).", *late])

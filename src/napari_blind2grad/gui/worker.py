@@ -7,7 +7,7 @@ import os
 import sys
 import threading
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from typing import Any
@@ -23,13 +23,14 @@ from ..events import Event, Preview, Progress, Result, Started
 from . import preload
 from .adapter import Snapshot
 from .arrays import LiveArrays
+from .network import Application
 from .past import Past
 
 #: Priority of the computation against the window's: 0 the same, 19 only what the window leaves.
 _NICENESS = 5
 
 
-def _give_way() -> None:
+def give_way() -> None:
     """Let the window go before this thread, and those that PyTorch starts from it."""
     if sys.platform == "linux":  # elsewhere, priorities are not those of single threads
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
@@ -48,7 +49,7 @@ def leave_a_core(config: Config) -> Config:
 
 
 @contextmanager
-def _spared_from_collection() -> Iterator[None]:
+def spared_from_collection() -> Iterator[None]:
     """Keep Python's cycle collector off all objects that are there now.
 
     napari and PyTorch make up a million objects. Walking them all holds every thread up for a tenth of
@@ -68,7 +69,7 @@ class WorkerSignals(WorkerBaseSignals):
 
 
 class DenoiseWorker(WorkerBase):
-    """Drive :func:`denoise_iter` in a worker thread.
+    """Drive :func:`denoise_iter`, or :func:`apply_iter`, in a worker thread.
 
     superqt's own generator worker swallows a ``RuntimeError``, never closes its generator, and loses a
     resume that comes before the pause took effect; hence this subclass of the base that it offers for
@@ -84,6 +85,8 @@ class DenoiseWorker(WorkerBase):
         Trained networks to go on from, or None.
     before
         What the layers show so far; it stays until the first preview, if it is of the same region.
+    application
+        A trained network to apply; None trains one.
     """
 
     yielded: Any
@@ -94,11 +97,13 @@ class DenoiseWorker(WorkerBase):
         config: Config,
         warm: Any = None,
         before: LiveArrays | None = None,
+        application: Application | None = None,
     ) -> None:
         super().__init__(SignalsClass=WorkerSignals)
         self.snapshot = snapshot
         self.config = leave_a_core(config)
         self.warm = warm
+        self.application = application
         self._before = before
         #: Where the user looks, by axis letter of the region; replaced as a whole, never mutated.
         self.focus: Mapping[str, int] = {}
@@ -160,24 +165,18 @@ class DenoiseWorker(WorkerBase):
     def work(self) -> None:
         """Run the engine to its end; called by the thread pool."""
         # A thread of its own: the pool's are used again, and could not be given back as they were.
-        with translated(), ThreadPoolExecutor(1, "blind2grad", _give_way) as pool:
-            denoise_iter = preload.engine()
-            with _spared_from_collection():
-                pool.submit(self._drive, denoise_iter).result()
+        with translated(), ThreadPoolExecutor(1, "blind2grad", give_way) as pool:
+            engine = preload.engine()
+            if self.application is not None:
+                engine = preload.load_applier()
+            with spared_from_collection():
+                pool.submit(self._drive, engine).result()
 
-    def _drive(self, denoise_iter: preload.Engine) -> None:
+    def _drive(self, engine: preload.Engine) -> None:
         if self.abort_requested:
             return
         image = self.snapshot.array()
-        events = denoise_iter(
-            image,
-            self.snapshot.axes.letters,
-            self.config,
-            should_stop=self._should_stop,
-            focus=self._focus,
-            **({} if self.warm is None else {"warm": self.warm}),
-        )
-        with closing(events):
+        with closing(self._events(engine, image)) as events:
             change: Config | None = None  # a generator takes nothing before its first yield
             while not self.abort_requested:
                 try:
@@ -191,6 +190,16 @@ class DenoiseWorker(WorkerBase):
                 self._running_or_ending.wait()
                 change = self._changes.popleft() if self._changes else None
                 self._note(event, change)
+
+    def _events(self, engine: preload.Engine, image: np.ndarray) -> Generator[Event, Any, None]:
+        what: tuple[Any, ...] = (image, self.snapshot.axes.letters, self.config)
+        options: dict[str, Any] = {"should_stop": self._should_stop, "focus": self._focus}
+        if self.application is not None:
+            options["intensity"] = self.application.intensity
+            return engine(self.application.network.state, *what, **options)
+        if self.warm is not None:
+            options["warm"] = self.warm
+        return engine(*what, **options)
 
     def _note(self, event: Event, change: Config | None) -> None:
         """Write down which settings change now."""
@@ -217,7 +226,8 @@ class DenoiseWorker(WorkerBase):
                 self.arrays.adopt(self._before)
                 self._before = None
         elif self.arrays is not None:
-            self.past.take(event, self.arrays, self.axes, self.focus)
+            if self.application is None:  # else there are no cycles
+                self.past.take(event, self.arrays, self.axes, self.focus)
             if self.want_residual:
                 self.arrays.make_residual()
             if isinstance(event, Preview):

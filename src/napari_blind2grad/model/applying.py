@@ -22,6 +22,7 @@ def apply(
     *,
     intensity: Intensity = "model",
     device: str | None = None,
+    precision: str | None = None,
     threads: int | None = None,
     dtype: str | None = None,
     should_stop: Callable[[], bool] | None = None,
@@ -46,7 +47,7 @@ def apply(
     intensity
         ``"model"``: grey values mean what they meant in training. ``"image"``: the robust range of this
         image is mapped to that of the image trained on, for other exposures.
-    device, threads, dtype
+    device, precision, threads, dtype
         As in :class:`~napari_blind2grad.Config`; those of the run when None.
     should_stop, on_event
         As in :func:`napari_blind2grad.denoise`.
@@ -68,7 +69,7 @@ def apply(
     if intensity not in ("model", "image"):
         raise ConfigError(f"intensity must be model or image, not {intensity!r}.")
     model = model if isinstance(model, Model) else load_model(model)
-    given: dict[str, Any] = dict(device=device, threads=threads, dtype=dtype)
+    given: dict[str, Any] = dict(device=device, precision=precision, threads=threads, dtype=dtype)
     config = model.config.replace(**{k: v for k, v in given.items() if v is not None})
     if axes is None and np.ndim(image) == len(model.axes):
         axes = model.axes

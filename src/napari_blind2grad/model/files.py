@@ -47,8 +47,8 @@ class Model:
     state: Warm
 
 
-def save_model(path: str | os.PathLike[str], result: Result) -> Path:
-    """Save the networks of `result` as the folder `path`, which appears whole or not at all.
+def save_model(path: str | os.PathLike[str], result: Result | Model) -> Path:
+    """Save the networks of `result`, or of a loaded model, as the folder `path`: whole or not at all.
 
     Raises
     ------
@@ -76,7 +76,7 @@ def save_model(path: str | os.PathLike[str], result: Result) -> Path:
     return path
 
 
-def _description(result: Result, state: Warm) -> dict[str, Any]:
+def _description(result: Result | Model, state: Warm) -> dict[str, Any]:
     return {
         FIELDS[0]: FORM,
         "version": __version__,

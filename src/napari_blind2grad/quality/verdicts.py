@@ -180,7 +180,8 @@ def of_result(shared: Correlation, residual: Correlation, left: Leftover) -> lis
             Verdict(
                 "advice",
                 "noise-left",
-                f"Noise is left ({left.noise_left:.0%} of it): more iterations.",
+                f"Noise is left ({left.noise_left:.0%} of it): try more iterations, or fewer if “held out” "
+                "in the plot has begun to rise.",
             )
         )
     input_share = shared.strongest if shared.grainy else math.inf
@@ -196,7 +197,8 @@ def of_result(shared: Correlation, residual: Correlation, left: Leftover) -> lis
             Verdict(
                 "advice",
                 "structure-removed",
-                f"Structure was removed ({share}): lower ω or raise ε_g.",
+                f"Structure was removed ({share}): try more iterations, or to lower ω or raise ε_g, and "
+                "compare.",
             )
         )
     if not found:

@@ -12,8 +12,10 @@ from ..errors import InputError
 from ..io import is_zarr, stem
 
 _WILD = frozenset("*?[")
-#: Endings of :func:`~napari_blind2grad.cli.denoise.default_target`.
+#: Endings of :func:`~napari_blind2grad.batch.results.default_target`.
 _ENDINGS = (".ome.tif", ".tif", ".ome.zarr")
+#: What of a folder is taken, whatever the case of its endings.
+_IMAGES = ("*.[tT][iI][fF]", "*.[tT][iI][fF][fF]", "*.zarr")
 
 
 @dataclass(frozen=True)
@@ -103,3 +105,25 @@ def _shown(path: Path) -> Path:
     """Return `path` as people wrote it: from the working folder, if it lies there."""
     here = Path.cwd()
     return path.relative_to(here) if path.is_relative_to(here) else path
+
+
+def patterns_in(text: str) -> list[str]:
+    """Return the patterns that somebody has typed into one line.
+
+    Parameters
+    ----------
+    text
+        Files, patterns and folders, separated by semicolons. A folder stands for all TIFF files and
+        OME-Zarr images in it and below it; ``~`` for the user's own.
+    """
+    parts = [text] if Path(text.strip()).exists() else text.split(";")
+    found: list[str] = []
+    for part in (part.strip() for part in parts):
+        if not part:
+            continue
+        path = Path(part).expanduser()
+        if path.is_dir() and not is_zarr(path):
+            found += [str(Path(glob.escape(str(path)), "**", ending)) for ending in _IMAGES]
+        else:
+            found.append(str(path))
+    return found

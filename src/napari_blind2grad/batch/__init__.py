@@ -1,0 +1,12 @@
+"""Files in, files out: what the command line and the window share.
+
+:mod:`.jobs` finds the files of a batch, :mod:`.run` denoises them one after another, and :mod:`.results`
+says where a result goes and writes it.
+"""
+
+from __future__ import annotations
+
+from .jobs import Job, find_jobs, patterns_in
+from .run import Batch, FileEvent, Options, Status
+
+__all__ = ["Batch", "FileEvent", "Job", "Options", "Status", "find_jobs", "patterns_in"]

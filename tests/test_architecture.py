@@ -20,10 +20,11 @@ ALLOWED = {
     "io": {"base", "io"},
     "engine": {"base", "engine"},
     "quality": {"base", "quality"},
-    "api": {"base", "engine", "api"},
+    "checkpoint": {"base", "io", "engine", "checkpoint"},
+    "api": {"base", "engine", "checkpoint", "api"},
     "model": {"base", "io", "engine", "model"},
     "cli.options": {"base", "io"},
-    "cli": {"base", "io", "engine", "api", "model", "cli", "cli.options"},
+    "cli": {"base", "io", "engine", "checkpoint", "api", "model", "cli", "cli.options"},
     "gui": {"base", "io", "engine", "quality", "api", "model", "cli.options", "gui"},
 }
 GUI_LIBRARIES = {"magicgui", "napari", "pyqtgraph", "PyQt6", "PySide6", "qtpy", "superqt", "vispy"}

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -29,6 +29,9 @@ from .interrupt import Interrupts
 from .options import config_from
 from .progress import ProgressBar
 from .terminal import complain, say
+
+if TYPE_CHECKING:
+    from ..checkpoint import Keeper
 
 _INTERRUPTED = 130
 #: By this file an older model folder is known, which may be replaced.
@@ -55,7 +58,12 @@ def run_denoise(args: argparse.Namespace) -> int:
             _prepare_folder(args.save_maps, image)
         if args.save_model is not None:
             check_place(args.save_model, replaces=MODEL_MARKS)
-        result = _denoise(image, config, interrupts, quiet=args.quiet)
+        keeper = keeper_for(args, target, complain)
+        try:
+            result = _denoise(image, config, interrupts, keeper, quiet=args.quiet)
+        except BaseException:
+            _tell_of_checkpoint(keeper)
+            raise
         if result.stopped and result.iterations == 0:
             complain("Interrupted before the first step: nothing was written.")
             return _INTERRUPTED
@@ -64,9 +72,33 @@ def run_denoise(args: argparse.Namespace) -> int:
             _write_maps(args.save_maps, image, result)
         if args.save_model is not None:
             result.save_model(args.save_model)
+        if keeper is not None and not result.stopped:
+            keeper.remove()
+    if result.stopped:
+        _tell_of_checkpoint(keeper)
     if not args.quiet:
         say(summary(target, image, result, dtype))
     return _INTERRUPTED if interrupts.asked else 0
+
+
+def keeper_for(
+    args: argparse.Namespace, target: Path, tell: Callable[[str], None]
+) -> Keeper | None:
+    """Return what keeps the checkpoint of the run whose result goes to `target`, if `args` ask for one."""
+    asked = getattr(args, "checkpoint", None)
+    if asked is None and not args.resume:
+        return None
+    from ..checkpoint import Keeper
+
+    place = asked or target.with_name(f"{target.name}.checkpoint")
+    return Keeper(place, resume=args.resume, every=args.checkpoint_every, tell=tell)
+
+
+def _tell_of_checkpoint(keeper: Keeper | None) -> None:
+    if keeper is not None and keeper.kept:
+        complain(
+            f"The state of the run is kept in {keeper.folder.path}: the same command with --resume goes on."
+        )
 
 
 def cropped(image: ImageFile, crop: Crop) -> ImageFile:
@@ -124,13 +156,23 @@ def file_dtype(args: argparse.Namespace, config: Config, image: ImageFile) -> np
     return image.dtype if name == "input" else np.dtype(name)
 
 
-def _denoise(image: ImageFile, config: Config, interrupts: Interrupts, *, quiet: bool) -> Result:
+def _denoise(
+    image: ImageFile,
+    config: Config,
+    interrupts: Interrupts,
+    keeper: Keeper | None,
+    *,
+    quiet: bool,
+) -> Result:
     from ..engine.run import denoise_iter
 
     if not quiet:
         tell(image.notes)
     stop = interrupts.should_stop
-    events = denoise_iter(image.data, image.axes, config, should_stop=stop, previews=False)
+    options = {} if keeper is None else keeper.options(image.data, image.axes, config)
+    events = denoise_iter(
+        image.data, image.axes, config, should_stop=stop, previews=False, **options
+    )
     return watched(events, interrupts, quiet=quiet)
 
 

@@ -125,7 +125,7 @@ def test_types_that_torch_lacks(tmp_path: Path) -> None:
 def test_many_planes_lie_in_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from napari_blind2grad.engine import snapshot
 
-    monkeypatch.setattr(snapshot, "_BLOCK", 2 * 40 * 44 * 4)
+    monkeypatch.setattr(snapshot, "_BLOCK", 2 * 40 * 48 * 4)
     image, config = noisy()[0], settings(iterations=2, cycles=1)
     whole = denoise(image, "ZYX", config)
     with pytest.raises(Killed):

@@ -2,8 +2,8 @@
 
     python benchmarks/kill_resume.py --times 20
 
-Each time the process dies at a moment drawn uniformly from the length of a whole run, Python's start included, and
-again while it goes on, until it ends by itself. The checkpoint is written as often as it can be.
+Each time the process dies at a moment drawn uniformly from the length of a whole run, Python's start
+included, and again while it goes on. The checkpoint is written as often as it can be.
 """
 
 from __future__ import annotations

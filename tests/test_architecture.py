@@ -21,10 +21,11 @@ ALLOWED = {
     "engine": {"base", "engine"},
     "quality": {"base", "quality"},
     "checkpoint": {"base", "io", "engine", "checkpoint"},
+    "cluster": {"base", "cluster"},
     "api": {"base", "engine", "checkpoint", "api"},
     "model": {"base", "io", "engine", "model"},
     "cli.options": {"base", "io"},
-    "cli": {"base", "io", "engine", "checkpoint", "api", "model", "cli", "cli.options"},
+    "cli": {"base", "io", "engine", "checkpoint", "cluster", "api", "model", "cli", "cli.options"},
     "gui": {"base", "io", "engine", "quality", "api", "model", "cli.options", "gui"},
 }
 GUI_LIBRARIES = {"magicgui", "napari", "pyqtgraph", "PyQt6", "PySide6", "qtpy", "superqt", "vispy"}

@@ -1,25 +1,29 @@
-"""``blind2grad batch``: many files, one after another, whatever befalls one of them."""
+"""``blind2grad batch``: many files, one after another or on many workers, whatever befalls one of them."""
 
 from __future__ import annotations
 
 import argparse
-import contextlib
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
 from ..config import Config
-from ..errors import Blind2GradError, InputError, OutputError
+from ..errors import InputError, OutputError
 from ..events import Result
-from ..io import ImageFile, read_image
-from .denoise import check_room, cropped, default_target, file_dtype, watched, write_result
+from ..io import ImageFile
+from .denoise import watched
 from .files import Job, find_jobs
 from .interrupt import Interrupts
 from .options import config_from
 from .terminal import say
+from .unit import Unit, clear_away, do_unit, in_words
+
+if TYPE_CHECKING:
+    from ..checkpoint import Keeper
 
 _FAILED, _INTERRUPTED = 1, 130
 
@@ -32,20 +36,27 @@ def run_batch(args: argparse.Namespace) -> int:
     Blind2GradError
         If there is nothing to do; errors of single files are told and counted.
     """
-    from ..engine.device import choose_device
-
     config = config_from(args)
-    choose_device(config.device)  # one that is not there would fail for all files alike
+    spread = args.cluster is not None or args.scheduler is not None
+    if not spread:
+        from ..engine.device import choose_device
+
+        choose_device(config.device)  # one that is not there would fail for all files alike
     jobs = find_jobs(args.patterns, args.output)
     if not jobs:
         raise InputError(f"No file matches {' '.join(args.patterns)}. Check folder and ending.")
     _create(args.output)
     began = time.perf_counter()
     with Interrupts() as interrupts:
-        batch = _Batch(args, config, interrupts)
+        batch = Batch(args, config, interrupts)
         interrupts.running = True
         try:
-            batch.run(jobs)
+            if spread:
+                from .spread import run_spread
+
+                run_spread(batch, jobs)
+            else:
+                batch.run(jobs)
         except KeyboardInterrupt:
             interrupts.asked = True
     if not args.quiet:
@@ -64,7 +75,7 @@ def _create(folder: Path) -> None:
         ) from error
 
 
-class _Batch:
+class Batch:
     """What is done, and the one network if there is one.
 
     Attributes
@@ -83,69 +94,67 @@ class _Batch:
         self.state: Any = None
         self.trained_on = ""
 
+    def units(self, jobs: list[Job]) -> list[Unit]:
+        """Return what to do with each of `jobs`; nothing is to be written where a result stays."""
+        return [self._unit(job) for job in jobs]
+
+    def _unit(self, job: Job) -> Unit:
+        args = self.args
+        unit = Unit(
+            job=job,
+            root=args.output,
+            config=self.config,
+            axes=args.axes,
+            crop=args.crop or {},
+            dtype=args.dtype or self.config.dtype,
+            ome_zarr=args.ome_zarr,
+            resume=args.resume,
+            every=args.checkpoint_every,
+        )
+        there = unit.finished() if args.resume else job.exists()
+        return unit if args.overwrite or not there else replace(unit, write=False)
+
     def run(self, jobs: list[Job]) -> None:
         """Do all `jobs`, or as many as there are before an interrupt."""
-        open_ones = [job for job in jobs if self.args.overwrite or not job.exists()]
-        with tqdm(jobs, disable=self.args.quiet, file=sys.stderr, unit="file") as bar:
-            for job in bar:
+        units = self.units(jobs)
+        wanted = any(unit.write for unit in units)
+        with tqdm(units, disable=self.args.quiet, file=sys.stderr, unit="file") as bar:
+            for unit in bar:
                 if self.interrupts.asked:
                     break
-                bar.set_postfix_str(job.source.name)
+                bar.set_postfix_str(unit.job.source.name)
                 # The network comes from the same file, whichever results are there already.
-                needed = self.args.one_network and self.state is None and bool(open_ones)
-                if job not in open_ones and not needed:
-                    self.skipped.append(job.source)
-                    continue
-                self._guarded(job, write=job in open_ones)
+                needed = self.args.one_network and self.state is None and wanted
+                if unit.write or needed:
+                    self._guarded(unit)
+                else:
+                    self.skipped.append(unit.job.source)
 
-    def _guarded(self, job: Job, *, write: bool) -> None:
-        """Do one job; tell what goes wrong with it."""
+    def _guarded(self, unit: Unit) -> None:
+        """Do one unit; tell what goes wrong with it."""
         try:
-            if self._one(job, write=write):
-                (self.done if write else self.skipped).append(job.source)
-        except Blind2GradError as error:
-            if self.args.debug:
-                raise
-            self._fail(job, str(error))
+            unit = replace(unit, trained_on=self.trained_on)
+            if not do_unit(unit, self._denoise, self._tell).stopped:
+                self.count(unit)
         except Exception as error:
             if self.args.debug:
                 raise
-            self._fail(
-                job,
-                f"something unforeseen happened ({type(error).__name__}: {error}). Denoise it alone "
-                "with --debug to see where, and please report it.",
-            )
+            self.fail(unit, in_words(error))
+            clear_away(unit)
 
-    def _fail(self, job: Job, words: str) -> None:
-        self.failed.append(job.source)
-        tqdm.write(f"Error in {job.source}: {words}", file=sys.stderr)
-        # Folders that were made for it alone go again.
-        folder = job.folder
-        with contextlib.suppress(OSError):
-            while folder != self.args.output:
-                folder.rmdir()
-                folder = folder.parent
+    def count(self, unit: Unit) -> None:
+        """Count `unit` as done."""
+        (self.done if unit.write else self.skipped).append(unit.job.source)
 
-    def _one(self, job: Job, *, write: bool) -> bool:
-        """Read, denoise and write one file; return whether it was not interrupted."""
-        if job.clash is not None:
-            raise InputError(
-                f"Its result would have the same name as that of {job.clash.name}. Rename one of them."
-            )
-        image = cropped(read_image(job.source, self.args.axes), self.args.crop or {})
-        dtype = file_dtype(self.args, self.config, image)
-        target = job.folder / default_target(image, dtype).name
-        _create(job.folder)
-        check_room(target, image, dtype)
-        trained_on = self.trained_on
-        result = self._denoise(image)
-        if result.stopped:
-            return False
-        if write:
-            write_result(target, image, result, dtype, self.args.ome_zarr, network=trained_on)
-        return True
+    def fail(self, unit: Unit, words: str) -> None:
+        """Count `unit` as failed, and say why."""
+        self.failed.append(unit.job.source)
+        tqdm.write(f"Error in {unit.job.source}: {words}", file=sys.stderr)
 
-    def _denoise(self, image: ImageFile) -> Result:
+    def _tell(self, words: str) -> None:
+        tqdm.write(words, file=sys.stderr)
+
+    def _denoise(self, image: ImageFile, keeper: Keeper | None) -> Result:
         from ..engine.apply import apply_iter
         from ..engine.run import denoise_iter
 
@@ -153,13 +162,21 @@ class _Batch:
         if self.state is not None:
             events = apply_iter(self.state, image.data, image.axes, self.config, should_stop=stop)
             return watched(events, self.interrupts, quiet=quiet, below=True)
-        events = denoise_iter(image.data, image.axes, self.config, should_stop=stop)
+        options = keeper.options(image.data, image.axes, self.config) if keeper else {}
+        events = denoise_iter(
+            image.data, image.axes, self.config, should_stop=stop, previews=False, **options
+        )
         result = watched(events, self.interrupts, quiet=quiet, below=True)
         if self.args.one_network and not result.stopped:
-            self.state, self.trained_on = result.state, image.path.name
-            if not quiet:
-                tqdm.write(f"The network was trained on {image.path}.", file=sys.stderr)
+            self.state = result.state
+            self.name_network(image.path)
         return result
+
+    def name_network(self, path: Path) -> None:
+        """Say that the one network was trained on the file `path`."""
+        self.trained_on = path.name
+        if not self.args.quiet:
+            tqdm.write(f"The network was trained on {path}.", file=sys.stderr)
 
     def summary(self, total: int, seconds: float) -> str:
         """Return the line that ends the batch."""

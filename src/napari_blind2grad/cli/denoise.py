@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +22,7 @@ from ..io import (
     check_target,
     is_zarr,
     read_image,
+    remove_leftovers,
     whole_file,
     write_image,
 )
@@ -58,7 +59,9 @@ def run_denoise(args: argparse.Namespace) -> int:
             _prepare_folder(args.save_maps, image)
         if args.save_model is not None:
             check_place(args.save_model, replaces=MODEL_MARKS)
-        keeper = keeper_for(args, target, complain)
+        keeper = _keeper_for(args, target)
+        if args.resume:
+            remove_leftovers(target)
         try:
             result = _denoise(image, config, interrupts, keeper, quiet=args.quiet)
         except BaseException:
@@ -81,17 +84,14 @@ def run_denoise(args: argparse.Namespace) -> int:
     return _INTERRUPTED if interrupts.asked else 0
 
 
-def keeper_for(
-    args: argparse.Namespace, target: Path, tell: Callable[[str], None]
-) -> Keeper | None:
+def _keeper_for(args: argparse.Namespace, target: Path) -> Keeper | None:
     """Return what keeps the checkpoint of the run whose result goes to `target`, if `args` ask for one."""
-    asked = getattr(args, "checkpoint", None)
-    if asked is None and not args.resume:
+    if args.checkpoint is None and not args.resume:
         return None
     from ..checkpoint import Keeper
 
-    place = asked or target.with_name(f"{target.name}.checkpoint")
-    return Keeper(place, resume=args.resume, every=args.checkpoint_every, tell=tell)
+    place = args.checkpoint or target.with_name(f"{target.name}.checkpoint")
+    return Keeper(place, resume=args.resume, every=args.checkpoint_every, tell=complain)
 
 
 def _tell_of_checkpoint(keeper: Keeper | None) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -246,6 +247,19 @@ def _add_batch(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "denoise again what is damaged, interrupted or was made with other settings, and go on with the "
         "file in work where a killed batch left it",
     )
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument(
+        "--cluster",
+        metavar="local:N",
+        type=_cluster,
+        help="denoise N files at a time, each in a process of one thread (needs dask.distributed; default: "
+        "one after another in this process)",
+    )
+    where.add_argument(
+        "--scheduler",
+        metavar="ADDRESS",
+        help="denoise on the workers of this dask scheduler, such as tcp://node7:8786",
+    )
     _add_start(parser)
     _add_pixels(parser)
     _add_common(parser)
@@ -261,6 +275,12 @@ def _add_survival(parser: argparse.ArgumentParser, resume: str) -> None:
         default=30.0,
         help="least time between two checkpoints; they are rarer where writing them takes long (default: 30)",
     )
+
+
+def _cluster(text: str) -> str:
+    if not re.fullmatch(r"local:[1-9]\d{0,3}", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not local:N, such as local:4")
+    return text
 
 
 def _seconds(text: str) -> float:

@@ -78,9 +78,7 @@ class Unit:
             image = read_image(path)
         except Blind2GradError:
             return False
-        made = image.parameters
-        if not made:  # nothing is known of it, and it is whole
-            return True
+        made = image.parameters  # none where the end of a file is cut off
         config, crop = made.get("config"), str(made.get("crop") or "")
         if self.dtype != "input" and image.dtype != np.dtype(self.dtype):
             return False

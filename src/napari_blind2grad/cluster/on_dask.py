@@ -91,16 +91,14 @@ class OnDask:
 def _outcome(key: Any, future: Any) -> Outcome:
     from distributed import KilledWorker
 
-    if future.status == "finished":
+    if future.status == "cancelled":
+        words = "The scheduler gave it up, or is gone. Run the same command again."
+        return Outcome(key, error=EngineError(words))
+    try:
+        # Should the worker that holds the value have died just now, this waits until another has made it.
         return Outcome(key, future.result())
-    if future.status == "error":
-        error = future.exception()
-        if isinstance(error, KilledWorker):
-            error = EngineError(
-                "The workers that began it died, one after another; perhaps for want of memory. Give each "
-                "more, or denoise it alone."
-            )
+    except KilledWorker:
+        words = "The workers that began it died, one after another; perhaps for want of memory. "
+        return Outcome(key, error=EngineError(words + "Give each more, or denoise it alone."))
+    except Exception as error:  # noqa: BLE001 (the receiver of the outcome sees to it)
         return Outcome(key, error=error)
-    return Outcome(
-        key, error=EngineError("The scheduler gave it up, or is gone. Run the same command again.")
-    )

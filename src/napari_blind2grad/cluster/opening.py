@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from ..errors import ConfigError, InputError
 from .on_dask import OnDask
 
-_MISSING = "Work on a cluster needs dask.distributed. Install it with pip install 'napari-blind2grad[cluster]'."
+_MISSING = "Work on a cluster needs dask.distributed: pip install 'napari-blind2grad[cluster]'."
 #: Seconds that a scheduler may take to answer.
 _PATIENCE = 20
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import concurrent.futures
+import multiprocessing
 import os
+import pickle
 import signal
 import sys
 import threading
@@ -16,6 +19,11 @@ import pytest
 import tifffile
 
 from napari_blind2grad.cli import main, spread
+from napari_blind2grad.cli.batch import Batch
+from napari_blind2grad.cli.files import find_jobs
+from napari_blind2grad.cli.interrupt import Interrupts
+from napari_blind2grad.cli.options import build_parser, config_from
+from napari_blind2grad.cli.unit import denoise_alone
 from napari_blind2grad.cluster import Here, Outcome, open_executor
 from napari_blind2grad.cluster.on_dask import OnDask
 from napari_blind2grad.cluster.opening import local_workers
@@ -163,6 +171,23 @@ def test_without_distributed(
     assert "pip install 'napari-blind2grad[cluster]'" in capsys.readouterr().err
 
 
+def test_units_in_processes_of_their_own(files: Path, tmp_path: Path) -> None:
+    """What a worker does, without dask: it needs nothing but what the unit brings."""
+    one, many = tmp_path / "one", tmp_path / "many"
+    assert batch(files, one, "--threads=1", "--quiet") == 1
+    argv = ["batch", f"{files}/**/*.tif", "-o", str(many), *TINY, "--threads=1", "--resume"]
+    args = build_parser().parse_args(argv)
+    with Interrupts() as interrupts:
+        units = Batch(args, config_from(args), interrupts).units(find_jobs(args.patterns, many))
+    assert pickle.loads(pickle.dumps(units)) == units
+    spawn = multiprocessing.get_context("spawn")
+    with concurrent.futures.ProcessPoolExecutor(2, mp_context=spawn) as pool:
+        words = list(pool.map(denoise_alone, units))
+    failed = {u.job.source.name for u, why in zip(units, words, strict=True) if why}
+    assert failed == {"text.tif", "flat.tif"}
+    same_results(one, many)
+
+
 # ------------------------------------------------------------------- the client, by a stand-in
 
 
@@ -182,7 +207,7 @@ class FakeFuture:
     def end(self) -> None:
         try:
             self.value, self.status = self.work(), "finished"
-        except Exception as error:
+        except (ArithmeticError, KilledWorker) as error:
             self.value, self.status = error, "error"
         self.told(self)
 
@@ -232,9 +257,8 @@ def test_on_dask(monkeypatch: pytest.MonkeyPatch) -> None:
         assert "The workers that began it died" in str(found["c"].error)
         # A scheduler that is gone cancels what it had.
         executor.submit("e", abs, 1)
-        monkeypatch.setattr(
-            FakeFuture, "status", property(lambda _: "cancelled", lambda _, v: 0), raising=False
-        )
+        gone = property(lambda _: "cancelled", lambda _, value: None)
+        monkeypatch.setattr(FakeFuture, "status", gone, raising=False)
         (outcome,) = executor.completed()
         assert "or is gone" in str(outcome.error)
         never = threading.Event()

@@ -38,7 +38,7 @@ def run_batch(args: argparse.Namespace) -> int:
     """
     config = config_from(args)
     spread = args.cluster is not None or args.scheduler is not None
-    if not spread:
+    if args.scheduler is None:
         from ..engine.device import choose_device
 
         choose_device(config.device)  # one that is not there would fail for all files alike

@@ -82,13 +82,13 @@ def same(one: Result, other: Result) -> None:
         ("paper", dict(iterations=4)),  # Adam, batch norm, no Muon
     ],
 )
-def test_every_moment(tmp_path: Path, preset: str, changes: dict[str, Any]) -> None:
+def test_any_moment(tmp_path: Path, preset: str, changes: dict[str, Any]) -> None:
     image, config = noisy(), settings(preset, **changes)
     whole = denoise(image, AXES, config)
     kept, moments = run(tmp_path / "c", image, config)
     same(kept, whole)  # keeping checkpoints changes nothing
     assert moments >= config.iterations
-    for moment in range(1, moments + 1):
+    for moment in range(1, moments + 1, 1 if preset == "fast" and not changes else 3):
         with pytest.raises(Killed):
             run(tmp_path / "c", image, config, die_at=moment)
         resumed, _ = run(tmp_path / "c", image, config)

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import warnings
 from collections.abc import Callable
+from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 
 from .config import Config
+from .errors import ConfigError
 from .events import Event, Result
 
 
@@ -17,6 +22,8 @@ def denoise(
     *,
     should_stop: Callable[[], bool] | None = None,
     on_event: Callable[[Event], None] | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
+    resume: bool = False,
 ) -> Result:
     """Denoise one image, stack or time-lapse with a network trained on that very image.
 
@@ -34,6 +41,12 @@ def denoise(
         Polled in every step; once it returns true the run ends with what it has.
     on_event
         Called with every event of :func:`denoise_iter` but the last.
+    checkpoint
+        A folder in which the state of the run is kept every half minute, so that it can go on after the
+        process was killed. It is made, and removed when the run is done.
+    resume
+        Go on with the run whose checkpoint lies there, to the same result bit for bit on a CPU with as many
+        threads; if there is none, begin.
 
     Returns
     -------
@@ -43,16 +56,37 @@ def denoise(
     Raises
     ------
     InputError
-        If the image or its axes cannot be used; the message says what to do.
+        If the image or its axes cannot be used, or the checkpoint is of another run; the message says what to
+        do.
+    OutputError
+        If no checkpoint can be kept in the folder, or there is one and `resume` is false.
     OutOfMemory, EngineError
         If the computation fails.
     """
     from .engine.run import denoise_iter
 
+    options: dict[str, Any] = {}
+    keeper = None
+    if checkpoint is not None:
+        from .checkpoint import Keeper
+
+        config = config or Config()
+        image = np.asarray(image)
+        keeper = Keeper(checkpoint, resume=resume, tell=_warn)
+        options = keeper.options(image, axes, config)
+    elif resume:
+        raise ConfigError("resume needs the folder of a checkpoint: pass checkpoint=… too.")
     watched = on_event is not None
-    for event in denoise_iter(image, axes, config, should_stop=should_stop, previews=watched):
+    events = denoise_iter(image, axes, config, should_stop=should_stop, previews=watched, **options)
+    for event in events:
         if isinstance(event, Result):
+            if keeper is not None and not event.stopped:
+                keeper.remove()
             return event
         if on_event is not None:
             on_event(event)
     raise AssertionError("denoise_iter ended without a Result")
+
+
+def _warn(words: str) -> None:
+    warnings.warn(words, stacklevel=2)

@@ -1,7 +1,7 @@
 """Files in, files out: what the command line and the window share.
 
-:mod:`.jobs` finds the files of a batch, :mod:`.run` denoises them one after another, and :mod:`.results`
-says where a result goes and writes it.
+:mod:`.jobs` finds the files of a batch, :mod:`.unit` denoises one of them, :mod:`.run` one after another and
+:mod:`.spread` on the workers of a cluster; :mod:`.results` says where a result goes and writes it.
 """
 
 from __future__ import annotations

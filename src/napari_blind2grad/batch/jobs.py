@@ -36,10 +36,14 @@ class Job:
     folder: Path
     clash: Path | None = None
 
+    def targets(self) -> list[Path]:
+        """Return where its result may lie."""
+        name = stem(self.source)
+        return [self.folder / f"{name}_denoised{ending}" for ending in _ENDINGS]
+
     def exists(self) -> bool:
         """Whether its result is there already."""
-        name = stem(self.source)
-        return any((self.folder / f"{name}_denoised{ending}").exists() for ending in _ENDINGS)
+        return any(path.exists() for path in self.targets())
 
 
 def find_jobs(patterns: Sequence[str], output: Path) -> list[Job]:

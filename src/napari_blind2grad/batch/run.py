@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..config import Config
 from ..crop import Crop
-from ..errors import Blind2GradError, InputError
-from ..events import Event, Progress, Result
-from ..io import ImageFile, read_image
+from ..events import Event, Progress
+from ..io import ImageFile
 from .jobs import Job
-from .results import check_room, create_folder, cropped, default_target, file_dtype, write_result
+from .unit import Unit, clear_away, do_unit, in_words
+
+if TYPE_CHECKING:
+    from ..checkpoint import Keeper
 
 
 class Status(Enum):
@@ -69,6 +70,10 @@ class Options:
         Train on the first file that can be used and apply that network to the others.
     overwrite
         Denoise files whose results are there already.
+    resume
+        Keep checkpoints and go on from those that are there; do again what is damaged or made otherwise.
+    every
+        Least seconds between two checkpoints.
     debug
         Let errors of single files out.
     """
@@ -79,6 +84,8 @@ class Options:
     ome_zarr: str = "0.5"
     one_network: bool = False
     overwrite: bool = False
+    resume: bool = False
+    every: float = 30.0
     debug: bool = False
 
 
@@ -132,17 +139,47 @@ class Batch:
         FileEvent
             At the begin and the end of each file, and as often as its run tells how far it is.
         """
-        open_ones = [job for job in self.jobs if self.options.overwrite or not job.exists()]
-        for job in self.jobs:
+        units = self.units()
+        wanted = any(unit.write for unit in units)
+        for unit in units:
             if self.should_stop():
                 return
             # The network comes from the same file, whichever results are there already.
-            needed = self.options.one_network and self._state is None and bool(open_ones)
-            if job not in open_ones and not needed:
-                self.skipped.append(job.source)
-                yield FileEvent(job, Status.SKIPPED)
-                continue
-            yield from self._guarded(job, write=job in open_ones)
+            needed = self.options.one_network and self._state is None and wanted
+            if unit.write or needed:
+                yield from self._guarded(unit)
+            else:
+                yield self.count(unit)
+
+    def units(self) -> list[Unit]:
+        """Return what to do with each file; nothing is to be written where a result stays."""
+        return [self._unit(job) for job in self.jobs]
+
+    def _unit(self, job: Job) -> Unit:
+        options = self.options
+        unit = Unit(
+            job=job,
+            root=self.output,
+            config=self.config,
+            axes=options.axes,
+            crop=options.crop,
+            dtype=options.dtype or self.config.dtype,
+            ome_zarr=options.ome_zarr,
+            resume=options.resume,
+            every=options.every,
+        )
+        there = unit.finished() if options.resume else job.exists()
+        return unit if options.overwrite or not there else replace(unit, write=False)
+
+    def count(self, unit: Unit, words: str = "") -> FileEvent:
+        """Count `unit` as done, and return what to tell of it."""
+        (self.done if unit.write else self.skipped).append(unit.job.source)
+        return FileEvent(unit.job, Status.DONE if unit.write else Status.SKIPPED, words=words)
+
+    def fail(self, unit: Unit, words: str) -> FileEvent:
+        """Count `unit` as failed, and return what to tell of it."""
+        self.failed.append(unit.job.source)
+        return FileEvent(unit.job, Status.FAILED, words=words)
 
     def summary(self, seconds: float) -> str:
         """Return the line that ends the batch, which took so many `seconds`."""
@@ -157,75 +194,53 @@ class Batch:
             parts.append(f"{left} not done")
         return f"{'; '.join(parts)} ({seconds:.1f} s)"
 
-    def _guarded(self, job: Job, *, write: bool) -> Iterator[FileEvent]:
-        """Do one job; tell what goes wrong with it."""
-        yield FileEvent(job, Status.RUNNING)
+    def _guarded(self, unit: Unit) -> Iterator[FileEvent]:
+        """Do one unit; tell what goes wrong with it."""
+        yield FileEvent(unit.job, Status.RUNNING)
         try:
-            yield from self._one(job, write=write)
-        except Blind2GradError as error:
-            if self.options.debug:
-                raise
-            yield self._fail(job, str(error))
+            yield from self._one(replace(unit, trained_on=self._trained_on))
         except Exception as error:
             if self.options.debug:
                 raise
-            yield self._fail(
-                job,
-                f"something unforeseen happened ({type(error).__name__}: {error}). Denoise it alone "
-                "with --debug to see where, and please report it.",
-            )
+            clear_away(unit)
+            yield self.fail(unit, in_words(error))
 
-    def _fail(self, job: Job, words: str) -> FileEvent:
-        self.failed.append(job.source)
-        # Folders that were made for it alone go again.
-        folder = job.folder
-        with contextlib.suppress(OSError):
-            while folder != self.output:
-                folder.rmdir()
-                folder = folder.parent
-        return FileEvent(job, Status.FAILED, words=words)
-
-    def _one(self, job: Job, *, write: bool) -> Iterator[FileEvent]:
+    def _one(self, unit: Unit) -> Iterator[FileEvent]:
         """Read, denoise and write one file."""
-        if job.clash is not None:
-            raise InputError(
-                f"Its result would have the same name as that of {job.clash.name}. Rename one of them."
-            )
-        options = self.options
-        image = cropped(read_image(job.source, options.axes), options.crop)
-        dtype = file_dtype(options.dtype, self.config, image)
-        target = job.folder / default_target(image, dtype).name
-        create_folder(job.folder)
-        check_room(target, image, dtype)
-        trained_on = self._trained_on
-        for event in self._events(image):
-            if isinstance(event, Progress):
-                yield FileEvent(job, Status.RUNNING, event)
-            elif isinstance(event, Result):
-                result = event
+        told: list[str] = []
+        work = do_unit(unit, self._events, told.append)
+        result = None
+        while result is None:
+            try:
+                progress = next(work)
+            except StopIteration as end:
+                result = end.value
+            else:
+                words = told.pop() if told else ""
+                yield FileEvent(unit.job, Status.RUNNING, progress, words)
         if result.stopped:
-            yield FileEvent(job, Status.STOPPED)
+            yield FileEvent(unit.job, Status.STOPPED)
             return
         words = ""
-        if options.one_network and self._state is None:
-            self._state, self._trained_on = result.state, image.path.name
-            words = f"The network was trained on {image.path}."
-        if not write:
-            self.skipped.append(job.source)
-            yield FileEvent(job, Status.SKIPPED, words=words)
-            return
-        write_result(target, image, result, dtype, options.ome_zarr, network=trained_on)
-        self.done.append(job.source)
-        yield FileEvent(job, Status.DONE, words=words)
+        if self.options.one_network and self._state is None:
+            self._state, self._trained_on = result.state, unit.job.source.name
+            words = trained_words(unit.job.source)
+        yield self.count(unit, words)
 
-    def _events(self, image: ImageFile) -> Iterator[Event]:
+    def _events(self, image: ImageFile, keeper: Keeper | None) -> Iterator[Event]:
         from ..engine.apply import apply_iter
         from ..engine.run import denoise_iter
 
         data, axes, stop = image.data, image.axes, self.should_stop
         if self._state is not None:
             return apply_iter(self._state, data, axes, self.config, should_stop=stop)
-        return denoise_iter(data, axes, self.config, should_stop=stop, previews=False)
+        options = keeper.options(data, axes, self.config) if keeper else {}
+        return denoise_iter(data, axes, self.config, should_stop=stop, previews=False, **options)
+
+
+def trained_words(path: Path) -> str:
+    """Return the note that the one network was trained on the file `path`."""
+    return f"The network was trained on {path}."
 
 
 def _never() -> bool:

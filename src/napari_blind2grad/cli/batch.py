@@ -1,10 +1,11 @@
-"""``blind2grad batch``: many files, one after another, whatever befalls one of them."""
+"""``blind2grad batch``: many files, one after another or on many workers, whatever befalls one of them."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 import time
+from collections.abc import Iterator
 from contextlib import closing
 
 from tqdm import tqdm
@@ -28,10 +29,11 @@ def run_batch(args: argparse.Namespace) -> int:
     Blind2GradError
         If there is nothing to do; errors of single files are told and counted.
     """
-    from ..engine.device import choose_device
-
     config = config_from(args)
-    choose_device(config.device)  # one that is not there would fail for all files alike
+    if args.scheduler is None:
+        from ..engine.device import choose_device
+
+        choose_device(config.device)  # one that is not there would fail for all files alike
     jobs = find_jobs(args.patterns, args.output)
     if not jobs:
         raise InputError(f"No file matches {' '.join(args.patterns)}. Check folder and ending.")
@@ -41,7 +43,7 @@ def run_batch(args: argparse.Namespace) -> int:
         batch = Batch(jobs, args.output, config, _options(args), interrupts.should_stop)
         interrupts.running = True
         try:
-            _watch(batch, quiet=args.quiet)
+            _watch(batch, _events(batch, args), quiet=args.quiet)
         except KeyboardInterrupt:
             interrupts.asked = True
     if not args.quiet:
@@ -59,17 +61,27 @@ def _options(args: argparse.Namespace) -> Options:
         ome_zarr=args.ome_zarr,
         one_network=args.one_network,
         overwrite=args.overwrite,
+        resume=args.resume,
+        every=args.checkpoint_every,
         debug=args.debug,
     )
 
 
-def _watch(batch: Batch, *, quiet: bool) -> None:
+def _events(batch: Batch, args: argparse.Namespace) -> Iterator[FileEvent]:
+    if args.cluster is None and args.scheduler is None:
+        return batch.run()
+    from ..batch.spread import run_spread
+
+    return run_spread(batch, args.cluster, args.scheduler)
+
+
+def _watch(batch: Batch, events: Iterator[FileEvent], *, quiet: bool) -> None:
     """Do the `batch`, and show how far it and the file in work are."""
     with (
         tqdm(total=len(batch.jobs), disable=quiet, file=sys.stderr, unit="file") as bar,
         closing(_Below(quiet=quiet)) as below,
     ):
-        for event in batch.run():
+        for event in events:
             below.show(event)
             if event.status is Status.FAILED:
                 tqdm.write(f"Error in {event.job.source}: {event.words}", file=sys.stderr)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,11 +21,14 @@ from ..batch.results import (
 )
 from ..config import Config
 from ..events import MAPS, Event, Progress, Result, Started
-from ..io import ImageFile, check_place, read_image, whole_file
+from ..io import ImageFile, check_place, read_image, remove_leftovers, whole_file
 from .interrupt import Interrupts
 from .options import config_from
 from .progress import ProgressBar
 from .terminal import complain, say
+
+if TYPE_CHECKING:
+    from ..checkpoint import Keeper
 
 _INTERRUPTED = 130
 #: By this file an older model folder is known, which may be replaced.
@@ -52,7 +55,14 @@ def run_denoise(args: argparse.Namespace) -> int:
             _prepare_folder(args.save_maps, image)
         if args.save_model is not None:
             check_place(args.save_model, replaces=MODEL_MARKS)
-        result = _denoise(image, config, interrupts, quiet=args.quiet)
+        keeper = _keeper_for(args, target)
+        if args.resume:
+            remove_leftovers(target)
+        try:
+            result = _denoise(image, config, interrupts, keeper, quiet=args.quiet)
+        except BaseException:
+            _tell_of_checkpoint(keeper)
+            raise
         if result.stopped and result.iterations == 0:
             complain("Interrupted before the first step: nothing was written.")
             return _INTERRUPTED
@@ -61,9 +71,30 @@ def run_denoise(args: argparse.Namespace) -> int:
             _write_maps(args.save_maps, image, result)
         if args.save_model is not None:
             result.save_model(args.save_model)
+        if keeper is not None and not result.stopped:
+            keeper.remove()
+    if result.stopped:
+        _tell_of_checkpoint(keeper)
     if not args.quiet:
         say(summary(target, image, result, dtype))
     return _INTERRUPTED if interrupts.asked else 0
+
+
+def _keeper_for(args: argparse.Namespace, target: Path) -> Keeper | None:
+    """Return what keeps the checkpoint of the run whose result goes to `target`, if `args` ask for one."""
+    if args.checkpoint is None and not args.resume:
+        return None
+    from ..checkpoint import Keeper
+
+    place = args.checkpoint or target.with_name(f"{target.name}.checkpoint")
+    return Keeper(place, resume=args.resume, every=args.checkpoint_every, tell=complain)
+
+
+def _tell_of_checkpoint(keeper: Keeper | None) -> None:
+    if keeper is not None and keeper.kept:
+        complain(
+            f"The state of the run is kept in {keeper.folder.path}: the same command with --resume goes on."
+        )
 
 
 def summary(target: Path, image: ImageFile, result: Result, dtype: np.dtype[Any]) -> str:
@@ -78,13 +109,23 @@ def summary(target: Path, image: ImageFile, result: Result, dtype: np.dtype[Any]
     return line
 
 
-def _denoise(image: ImageFile, config: Config, interrupts: Interrupts, *, quiet: bool) -> Result:
+def _denoise(
+    image: ImageFile,
+    config: Config,
+    interrupts: Interrupts,
+    keeper: Keeper | None,
+    *,
+    quiet: bool,
+) -> Result:
     from ..engine.run import denoise_iter
 
     if not quiet:
         tell(image.notes)
     stop = interrupts.should_stop
-    events = denoise_iter(image.data, image.axes, config, should_stop=stop, previews=False)
+    options = {} if keeper is None else keeper.options(image.data, image.axes, config)
+    events = denoise_iter(
+        image.data, image.axes, config, should_stop=stop, previews=False, **options
+    )
     return watched(events, interrupts, quiet=quiet)
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -160,6 +162,18 @@ def _add_denoise(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         type=Path,
         help="also save the trained network as this folder, for blind2grad apply",
     )
+    _add_survival(
+        parser,
+        "keep a checkpoint while it runs, and go on from it if there is one: repeat the very command after "
+        "the run was killed, and the result is that of one go",
+    )
+    parser.add_argument(
+        "--checkpoint",
+        metavar="DIR",
+        type=Path,
+        help="keep the checkpoint in this folder, which is made, and removed when the run is done (default "
+        "with --resume: OUT.checkpoint; without it none is kept)",
+    )
     _add_common(parser)
     _add_method(parser)
 
@@ -228,10 +242,55 @@ def _add_batch(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         action="store_true",
         help="denoise files whose result is there already once more (default: skip them)",
     )
+    _add_survival(
+        parser,
+        "denoise again what is damaged, interrupted or was made with other settings, and go on with the "
+        "file in work where a killed batch left it",
+    )
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument(
+        "--cluster",
+        metavar="local:N",
+        type=_cluster,
+        help="denoise N files at a time, each in a process of one thread (needs dask.distributed; default: "
+        "one after another in this process)",
+    )
+    where.add_argument(
+        "--scheduler",
+        metavar="ADDRESS",
+        help="denoise on the workers of this dask scheduler, such as tcp://node7:8786",
+    )
     _add_start(parser)
     _add_pixels(parser)
     _add_common(parser)
     _add_method(parser)
+
+
+def _add_survival(parser: argparse.ArgumentParser, resume: str) -> None:
+    parser.add_argument("--resume", action="store_true", help=resume)
+    parser.add_argument(
+        "--checkpoint-every",
+        metavar="SECONDS",
+        type=_seconds,
+        default=30.0,
+        help="least time between two checkpoints; they are rarer where writing them takes long (default: 30)",
+    )
+
+
+def _cluster(text: str) -> str:
+    if not re.fullmatch(r"local:[1-9]\d{0,3}", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not local:N, such as local:4")
+    return text
+
+
+def _seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds")
+    return value
 
 
 def _add_one_file(parser: argparse.ArgumentParser) -> None:

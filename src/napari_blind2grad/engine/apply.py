@@ -148,13 +148,12 @@ class _Application(Run):
     def events(self) -> Events:
         """Yield all events: each network predicts its planes."""
         self.clock = Clock()
-        self.training = self._begin(0)
+        self.training = self.begin(0)
         started = self._started()
         yield from self._tell(started)
         for group in range(len(self.groups)):
             if group:
-                self.group = group
-                self.training = self._begin(group)
+                self.training = self.begin(group)
             yield from self._details()
             yield from self._tell(self._progress("predict", fetch=False))
             yield from self._predict()
@@ -198,7 +197,7 @@ class _Application(Run):
     def _started(self) -> Started:
         return replace(super()._started(), iterations=0)
 
-    def _iterations(self) -> int:
+    def iterations(self) -> int:
         return 0
 
     def _work(self) -> float:

@@ -85,6 +85,11 @@ class Output:
         for name, view in self._map_views.items():
             view[where][0] = getattr(maps, name)
 
+    def parts(self, where: Where) -> dict[str, Array]:
+        """Return views of the image and the maps of one plane: writing to them fills the output."""
+        found: dict[str, Array] = {"image": self._image_view[where]}
+        return found | {name: view[where][0] for name, view in self._map_views.items()}
+
     def preview(
         self, where: Where, image: Array, maps: PlaneMaps | None, *, final: bool, iteration: int
     ) -> Preview:

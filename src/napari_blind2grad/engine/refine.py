@@ -114,8 +114,9 @@ def refine(
     weights = torch.zeros_like(out)
     out.zero_()
     core = _CORE.get(noisy.device.type, _CORE_ELSEWHERE)
-    rows = _places(h - sizes.side + 1, sizes.step, origin[0]).split(max(1, core // sizes.step))
-    columns = _places(w - sizes.side + 1, sizes.step, origin[1]).split(max(1, core // sizes.step))
+    most = max(1, core // sizes.step)
+    rows = _places(h - sizes.side + 1, sizes.step, origin[0], most)
+    columns = _places(w - sizes.side + 1, sizes.step, origin[1], most)
     told, done = 0, 0
     for ys in rows:
         for xs in columns:
@@ -130,10 +131,13 @@ def refine(
     yield noisy.numel() - told
 
 
-def _places(n: int, step: int, origin: int) -> Tensor:
-    """Return where blocks begin along an axis with `n` places: every `step`, the first and the last."""
-    regular = torch.arange(-origin % step, n, step)
-    return torch.cat([torch.tensor([0, n - 1]), regular]).unique()
+def _places(n: int, step: int, origin: int, most: int) -> list[Tensor]:
+    """Return where blocks begin along an axis with `n` places, at most so many in each tensor.
+
+    There is one every `step`, and at the first and the last place.
+    """
+    places = torch.tensor(sorted({0, n - 1, *range(-origin % step, n, step)}))
+    return [places[i : i + most] for i in range(0, len(places), most)]
 
 
 class _Tile:
@@ -243,7 +247,8 @@ def _filtered(pilot: Tensor, noisy: Tensor, noise: Tensor, groups: Tensor) -> tu
     total, weights = torch.zeros_like(pilot), torch.zeros_like(noise)
     members = groups.shape[1]
     across = cosines(members, pilot)
-    for some in groups.split(_AT_ONCE.get(pilot.device.type, _AT_ONCE_ELSEWHERE)):
+    most = _AT_ONCE.get(pilot.device.type, _AT_ONCE_ELSEWHERE)
+    for some in (groups[i : i + most] for i in range(0, len(groups), most)):
         p, y = across @ pilot[some], across @ noisy[some]  # (n, G, S)
         level = noise[some].mean(1)  # (n,)
         energy = p.square()

@@ -22,6 +22,7 @@ from .network import multiple
 from .noise import channel_sigma
 from .output import Output
 from .refine import refine
+from .snapshot import Keep, Snapshot, capture, restore
 from .stack import Stack, check, load
 from .training import Training, seed_of
 from .warm import LATE, Trained, Warm, Weights, trained, weights_of
@@ -45,6 +46,8 @@ def denoise_iter(
     focus: Focus | None = None,
     warm: Warm | None = None,
     previews: bool = True,
+    keep: Keep | None = None,
+    resume: Snapshot | None = None,
 ) -> Generator[Event, Config | None, None]:
     """Train on `image`, denoise it, and tell what goes on meanwhile.
 
@@ -65,6 +68,13 @@ def denoise_iter(
     previews
         Whether someone watches the training: planes are denoised for that, which takes up to a seventh of
         the time. The result is the same.
+    keep
+        Called after each step, and each plane of the last pass, with a function that takes a
+        :class:`~napari_blind2grad.engine.snapshot.Snapshot` of the run, and whether the run was asked to stop
+        so that this is the last one.
+    resume
+        A snapshot of a run on the same image with the same settings: the run goes on there. On a CPU with
+        as many threads its result is that of a run in one go, bit for bit.
 
     Yields
     ------
@@ -86,6 +96,7 @@ def denoise_iter(
     with translated(), devices.threads(config.threads):
         stack = check(image, axes)
         run = Run(stack, config, should_stop or (lambda: False), focus or dict, warm, previews)
+        run.keep, run.resume = keep, resume
         yield from run.events()
 
 
@@ -111,7 +122,12 @@ class Run:
         self.notes = list(stack.notes)
         self.refresh_due = False
         self.trained: list[Trained | None] = []
+        self.keep: Keep | None = None
+        self.resume: Snapshot | None = None
         self.guide: Weights | None = None
+        self.guide_step = 0
+        self.final: Tensor | None = None
+        self.finished: list[int] = []
         self.device = devices.choose_device(config.device)
         self.dtype = devices.choose_dtype(config.precision, self.device)
         self.output = Output(stack, config)
@@ -127,13 +143,16 @@ class Run:
     def events(self) -> Events:
         """Yield all events of the run: each network is trained, then predicts its planes."""
         self.clock = Clock()
-        self.training = self._begin(0)
+        if self.resume is not None:
+            restore(self, self.resume)
+            self.resume = None
+        else:
+            self.training = self.begin(0)
         started = self._started()
         yield from self._tell(started)
-        for group in range(len(self.groups)):
-            if group:
-                self.group = group
-                self.training = self._begin(group)
+        for group in range(self.group, len(self.groups)):
+            if group > self.group:
+                self.training = self.begin(group)
             yield from self._train()
             self.trained.append(trained(self.training, self.guide) if self._learnt() else None)
             if self.step:
@@ -143,13 +162,19 @@ class Run:
                 break
         yield self._result(started)
 
+    def begin(self, group: int) -> Training:
+        """Return the training of network number `group`, which comes next."""
+        self.group, self.step, self.cycle = group, 0, 1
+        self.final, self.finished = None, []
+        return self._begin(group)
+
     def _begin(self, group: int) -> Training:
         planes = load(
             self.stack, self.groups[group], self.config, self.device, multiple(self.config)
         )
         training = Training(planes, self.config, self.dtype, seed_of(self.config, group))
         self.guide = None
-        if self.warm is not None:
+        if self.warm is not None and self.resume is None:
             self.continued = self.warm.into(group, training.network)
             if not self.continued:
                 self.notes.append("No trained network of this form was at hand: it starts anew.")
@@ -160,8 +185,7 @@ class Run:
 
     def _train(self) -> Events:
         """Train one network in cycles (Algorithm 1)."""
-        self.step, self.cycle = 0, 1
-        if self.continued:
+        if self.continued and not self.step:
             yield from self._refresh()
         while self.step < self.config.iterations and not self._stop():
             cycle = 1 + self.step * self.config.cycles // self.config.iterations
@@ -170,9 +194,12 @@ class Run:
                 yield from self._refresh()
             elif self.refresh_due:
                 yield from self._refresh()
+            if self.stopped:
+                break
             self.training.step(self._schedule())
             self.step += 1
             self.clock.done += self.training.work
+            self._offer()
             if self.previews and self.clock.preview_due():
                 yield from self._tell(self._progress("train", fetch=True))
                 yield from self._tell(self._preview())
@@ -180,7 +207,14 @@ class Run:
                 # Fetching the losses waits for the device; a GPU is better left to run ahead.
                 fetch = self.device.type == "cpu"
                 yield from self._tell(self._progress("train", fetch=fetch))
+        if self.stopped and self.step:
+            self._offer(last=True)
         yield from self._tell(self._progress("train", fetch=True))
+
+    def _offer(self, *, last: bool = False) -> None:
+        """Offer a snapshot of the run as it stands."""
+        if self.keep is not None:
+            self.keep(lambda: capture(self), last)
 
     def _schedule(self) -> float:
         """Return the share of the learning rate's schedule that is done."""
@@ -194,23 +228,36 @@ class Run:
         medium = torch.empty_like(self.training.planes.noisy)
         for plane in range(len(medium)):
             if self._stop():
+                self.refresh_due = True  # should the run go on one day
                 return
             medium[plane] = estimate = self.training.predictor.forward(plane, None)[0]
             self.clock.done += estimate[0].numel()
             yield from self._tell(self._show(plane, estimate[None]))
         self.training.begin_cycle(medium)
-        self.guide = weights
+        self.guide, self.guide_step = weights, self.step
+
+    def denoised(self) -> Tensor:
+        """Return what the network makes of all planes, shape (P, S, H, W), without a word."""
+        predictor, noisy = self.training.predictor, self.training.planes.noisy
+        return torch.cat([predictor.forward(plane, None) for plane in range(len(noisy))])
 
     def _predict(self) -> Events:
         """Finish every plane: the mean of stochastic passes; after a stop, a single pass."""
-        final = torch.empty_like(self.training.planes.noisy)
-        order = self._planes_by_interest()
-        for plane in order:
+        if self.final is None:
+            self.final = torch.empty_like(self.training.planes.noisy)
+        final, order = self.final, self._planes_by_interest()
+        before = set(self.finished)
+        for plane in [p for p in order if p not in before]:
+            going = not self.stopped
             if not self._stop():
                 estimate = yield from self._average(plane)
             else:
                 estimate = self.training.predictor.forward(plane, None)
             final[plane : plane + 1] = estimate
+            if not self.stopped:
+                self.finished.append(plane)
+            if going:
+                self._offer(last=self.stopped)
             yield from self._tell(self._show(plane, estimate))
         if self.config.refine and self.config.dilation == 1:
             yield from self._refine(final)
@@ -296,15 +343,14 @@ class Run:
         )
 
     def _progress(self, phase: Literal["train", "predict"], *, fetch: bool) -> Progress:
-        if fetch and len(fresh := self.training.take_losses()):
-            self.losses.append(fresh)
-            self.last_loss = fresh.mean(0)
+        if fetch:
+            self.fetch_losses()
         self.clock.total = self._work()
         loss, content, deviation = (float(v) for v in self.last_loss)
         return Progress(
             phase=phase,
             iteration=self.steps_before + self.step,
-            iterations=self._iterations(),
+            iterations=self.iterations(),
             cycle=self.cycle,
             cycles=self.config.cycles,
             network=self.group + 1,
@@ -317,7 +363,14 @@ class Run:
             remaining=self.clock.remaining,
         )
 
-    def _iterations(self) -> int:
+    def fetch_losses(self) -> None:
+        """Wait for the losses of all steps so far."""
+        if len(fresh := self.training.take_losses()):
+            self.losses.append(fresh)
+            self.last_loss = fresh.mean(0)
+
+    def iterations(self) -> int:
+        """Return the steps of the whole run."""
         left = self.config.iterations * (len(self.groups) - self.group)
         return self.steps_before + max(left, self.step)
 
@@ -326,7 +379,7 @@ class Run:
         planes = self.training.planes
         pixels = planes.noisy[:, 0].numel()
         each = pixels * (self.config.cycles - 1 + self.config.passes + self.config.refine)
-        return self._iterations() * self.training.work + float(each) * len(self.groups)
+        return self.iterations() * self.training.work + float(each) * len(self.groups)
 
     def _planes_by_interest(self) -> list[int]:
         """Return the plane numbers, the one in focus first."""

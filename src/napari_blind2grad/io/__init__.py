@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 from .read import ImageFile, read_image, read_parameters, stem
-from .whole import check_place, check_target, is_zarr, whole_file, whole_folder
+from .whole import (
+    check_place,
+    check_target,
+    is_zarr,
+    remove_leftovers,
+    whole_file,
+    whole_folder,
+)
 from .write import write_image
 
 __all__ = [
@@ -13,6 +20,7 @@ __all__ = [
     "is_zarr",
     "read_image",
     "read_parameters",
+    "remove_leftovers",
     "stem",
     "whole_file",
     "whole_folder",

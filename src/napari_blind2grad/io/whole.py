@@ -146,7 +146,7 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
     """
     # A link is followed, so that the file it points to is replaced and not the link.
     final = Path(path).resolve()
-    temporary = final.with_name(f".{secrets.token_hex(8)}.part")
+    temporary = final.with_name(_hidden(final, ".part"))
     try:
         # Unlike tempfile's, this file has the permissions that the user's umask asks for.
         os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
@@ -180,8 +180,7 @@ def whole_folder(path: str | os.PathLike[str], replaces: Sequence[str]) -> Itera
         If something else lies there, or the operating system refuses to write.
     """
     final = Path(path).resolve()
-    name = secrets.token_hex(8)
-    temporary, old = final.with_name(f".{name}.part"), final.with_name(f".{name}.old")
+    temporary, old = (final.with_name(_hidden(final, end)) for end in (".part", ".old"))
     check_place(final, replaces=replaces)
     try:
         temporary.mkdir()
@@ -201,6 +200,27 @@ def whole_folder(path: str | os.PathLike[str], replaces: Sequence[str]) -> Itera
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)
+
+
+def remove_leftovers(path: str | os.PathLike[str]) -> None:
+    """Remove what a process that was killed left half-written beside `path`.
+
+    Only for whoever knows that no other process is writing `path` now.
+    """
+    final = Path(path).resolve()
+    with contextlib.suppress(OSError):
+        for left in final.parent.iterdir():
+            if left.name.startswith(_start(final)) and left.name.endswith(".part"):
+                shutil.rmtree(left) if left.is_dir() else left.unlink()
+
+
+def _start(final: Path) -> str:
+    # Names of files may have 255 bytes, and those of ours are longer by some.
+    return f".{final.name.encode()[:200].decode(errors='ignore')}."
+
+
+def _hidden(final: Path, ending: str) -> str:
+    return f"{_start(final)}{secrets.token_hex(8)}{ending}"
 
 
 def _reason(error: OSError, folder: Path) -> str:

@@ -1,0 +1,11 @@
+"""Runs that survive: their state in a folder, from which a run that was killed goes on.
+
+A folder holds ``checkpoint.json`` and files of plain numbers (safetensors); nothing in it can run code.
+"""
+
+from __future__ import annotations
+
+from .folder import Folder
+from .keeping import EVERY, Keeper
+
+__all__ = ["EVERY", "Folder", "Keeper"]

@@ -1,0 +1,90 @@
+"""Workers on this computer, or those of a scheduler that runs already."""
+
+from __future__ import annotations
+
+import logging
+import re
+import tempfile
+from contextlib import ExitStack
+
+from ..errors import ConfigError, InputError
+from .on_dask import OnDask
+
+_MISSING = "Work on a cluster needs dask.distributed: pip install 'napari-blind2grad[cluster]'."
+#: Seconds that a scheduler may take to answer.
+_PATIENCE = 20
+
+
+def local_workers(text: str) -> int:
+    """Return N of ``local:N``.
+
+    Raises
+    ------
+    ConfigError
+        If `text` is something else.
+    """
+    found = re.fullmatch(r"local:([1-9]\d{0,3})", text)
+    if found is None:
+        raise ConfigError(f"{text!r} is no cluster: write local:N, N worker processes here.")
+    return int(found.group(1))
+
+
+def open_executor(
+    cluster: str | None = None, scheduler: str | None = None, *, retries: int = 0
+) -> OnDask:
+    """Start workers on this computer, or connect to a scheduler.
+
+    Parameters
+    ----------
+    cluster
+        ``"local:N"``: N worker processes of one thread each, which are started, and ended when the executor
+        is closed.
+    scheduler
+        Address of a dask scheduler, such as ``"tcp://node7:8786"``; it and its workers stay when the
+        executor is closed.
+    retries
+        How often a piece is tried again that raised an exception. One whose worker died always is.
+
+    Raises
+    ------
+    ConfigError
+        If neither or both are given, `cluster` is unknown, or dask.distributed is not installed.
+    InputError
+        If no scheduler answers.
+    """
+    if (cluster is None) == (scheduler is None):
+        raise ConfigError("Give either a cluster or the address of a scheduler.")
+    count = local_workers(cluster) if cluster is not None else 0
+    try:
+        from distributed import Client, LocalCluster
+    except ImportError as error:
+        raise ConfigError(_MISSING) from error
+    with ExitStack() as stack:
+        if count:
+            place = stack.enter_context(
+                tempfile.TemporaryDirectory(prefix="blind2grad-", ignore_cleanup_errors=True)
+            )
+            # Memory is the operating system's business, as without workers: dask's own limit of an even share
+            # for each would kill a worker that needs a little more.
+            address = stack.enter_context(
+                LocalCluster(
+                    n_workers=count,
+                    threads_per_worker=1,
+                    processes=True,
+                    memory_limit=0,
+                    dashboard_address=None,
+                    local_directory=place,
+                    silence_logs=logging.CRITICAL,
+                )
+            )
+        else:
+            address = scheduler
+        try:
+            client = stack.enter_context(Client(address, timeout=_PATIENCE, set_as_default=False))
+        except (OSError, ValueError) as error:
+            raise InputError(
+                f"No scheduler answers at {scheduler} ({error!s:.200}). Check the address, which "
+                "dask-scheduler prints when it starts, and that its version of dask is the same."
+            ) from error
+        return OnDask(client, stack.pop_all(), retries)
+    raise AssertionError

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from .lazy import LazyArray
 from .read import ImageFile, read_image, read_parameters, stem
 from .whole import check_place, check_target, is_zarr, whole_file, whole_folder
 from .write import write_image
 
 __all__ = [
     "ImageFile",
+    "LazyArray",
     "check_place",
     "check_target",
     "is_zarr",

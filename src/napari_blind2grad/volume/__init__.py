@@ -1,0 +1,22 @@
+"""Images of any size: trained on crops from all over them, denoised tile by tile."""
+
+from __future__ import annotations
+
+from .plan import Plan, Tile
+from .sample import WHOLE
+from .source import Source
+from .stream import Finished, Into, Planned, apply_volume_iter, denoise_volume_iter
+from .tile import predict_tile
+
+__all__ = [
+    "WHOLE",
+    "Finished",
+    "Into",
+    "Plan",
+    "Planned",
+    "Source",
+    "Tile",
+    "apply_volume_iter",
+    "denoise_volume_iter",
+    "predict_tile",
+]

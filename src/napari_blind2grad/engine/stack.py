@@ -238,7 +238,7 @@ def neighbouring(z: Tensor, depth: int, context: int) -> Tensor:
 
 
 def filled(noisy: Tensor, valid: Tensor) -> Tensor:
-    """Return planes (P, S, H, W) with the pixels that are not `valid` (P, 1, H, W) filled from those near them."""
+    """Return planes (P, S, H, W) with pixels that are not `valid` (P, 1, H, W) filled smoothly."""
     out = noisy.clone()
     for i in range(len(noisy)):
         keep = valid[i : i + 1].float()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from .plan import Plan, Tile
 from .sample import WHOLE
 from .source import Source
+from .store import apply_volume, denoise_volume, store
 from .stream import Finished, Into, Planned, apply_volume_iter, denoise_volume_iter
 from .tile import predict_tile
 
@@ -16,7 +17,10 @@ __all__ = [
     "Planned",
     "Source",
     "Tile",
+    "apply_volume",
     "apply_volume_iter",
+    "denoise_volume",
     "denoise_volume_iter",
     "predict_tile",
+    "store",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
@@ -80,8 +81,7 @@ class Planned:
 
 @dataclass(frozen=True)
 class Finished:
-    """Last event of a volume; its attributes are those of :class:`~napari_blind2grad.events.Result`, arrays
-    left out.
+    """Last event of a volume: a :class:`~napari_blind2grad.events.Result` without its arrays.
 
     Attributes
     ----------
@@ -275,11 +275,8 @@ def _made(
     stop: Callable[[], bool],
 ) -> Generator[VolumeEvent, None, Array | None]:
     """Tell of the making of a tile and return its pixels; None if it was stopped."""
-    work = (
-        run.later([unit.c], run.config)
-        * unit.pixels
-        / np.prod(tiles.source.shape[1:3] + tiles.source.shape[4:])
-    )
+    shape = tiles.source.shape
+    work = run.later([unit.c], run.config) * unit.pixels / math.prod(shape[1:3] + shape[4:])
     steps = sparing(tiles, unit, notes)
     while not stop():
         try:

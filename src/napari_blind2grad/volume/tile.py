@@ -131,8 +131,9 @@ class _Network:
         network = build(samples, 2 * self.found.context * samples, config, 0)
         network.load_state_dict(dict(weights))
         network.standardise(self.found.center, self.found.spread)
-        network = network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        return network.eval()
+        network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        network.eval()
+        return network
 
     def number(self, tile: Tile, z: int, shape: tuple[int, ...]) -> int:
         """Return the running number of a plane among those of the network."""

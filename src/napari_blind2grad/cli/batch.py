@@ -152,9 +152,10 @@ class _Batch:
         stop, quiet = self.interrupts.should_stop, self.args.quiet
         if self.state is not None:
             events = apply_iter(self.state, image.data, image.axes, self.config, should_stop=stop)
-            return watched(events, self.interrupts, quiet=quiet, below=True)
+            applied: Result = watched(events, self.interrupts, quiet=quiet, below=True)
+            return applied
         events = denoise_iter(image.data, image.axes, self.config, should_stop=stop)
-        result = watched(events, self.interrupts, quiet=quiet, below=True)
+        result: Result = watched(events, self.interrupts, quiet=quiet, below=True)
         if self.args.one_network and not result.stopped:
             self.state, self.trained_on = result.state, image.path.name
             if not quiet:

@@ -15,13 +15,12 @@ from ..axes import Axes
 from ..config import Config
 from ..crop import Crop, crop_slices, crop_text
 from ..errors import OutputError
-from ..events import MAPS, Event, Progress, Result, Started
+from ..events import MAPS, Progress, Result, Started
 from ..io import (
     ImageFile,
     check_place,
     check_target,
     is_zarr,
-    read_image,
     whole_file,
     write_image,
 )
@@ -45,12 +44,18 @@ def run_denoise(args: argparse.Namespace) -> int:
     KeyboardInterrupt
         If the user aborts; nothing unfinished is left under the final names.
     """
+    from .volume import is_large, read_for, run_volume
+
     config = config_from(args)
     with Interrupts() as interrupts:
-        image = cropped(read_image(args.input, args.axes), args.crop or {})
+        image = read_for(args)
         dtype = file_dtype(args, config, image)
         target = args.output or default_target(image, dtype)
         check_room(target, image, dtype)
+        if is_large(image):
+            return run_volume(
+                args, image, config, target, dtype, interrupts, _start(config, interrupts)
+            )
         if args.save_maps is not None:
             _prepare_folder(args.save_maps, image)
         if args.save_model is not None:
@@ -67,6 +72,16 @@ def run_denoise(args: argparse.Namespace) -> int:
     if not args.quiet:
         say(summary(target, image, result, dtype))
     return _INTERRUPTED if interrupts.asked else 0
+
+
+def _start(config: Config, interrupts: Interrupts) -> Any:
+    def start(source: Any, sink: Any, tile: tuple[int, int, int] | None) -> Any:
+        from ..volume import denoise_volume_iter
+
+        stop = interrupts.should_stop
+        return denoise_volume_iter(source, sink, None, config, tile=tile, should_stop=stop)
+
+    return start
 
 
 def cropped(image: ImageFile, crop: Crop) -> ImageFile:
@@ -94,7 +109,7 @@ def default_target(image: ImageFile, dtype: np.dtype[Any]) -> Path:
     return image.path.with_name(f"{image.name}_denoised{'.ome' if ome else ''}.tif")
 
 
-def summary(target: Path, image: ImageFile, result: Result, dtype: np.dtype[Any]) -> str:
+def summary(target: Path, image: ImageFile, result: Any, dtype: np.dtype[Any]) -> str:
     """Return the one line that ends a run."""
     shape = " × ".join(str(n) for n in image.shape)
     line = (
@@ -131,12 +146,18 @@ def _denoise(image: ImageFile, config: Config, interrupts: Interrupts, *, quiet:
         tell(image.notes)
     stop = interrupts.should_stop
     events = denoise_iter(image.data, image.axes, config, should_stop=stop, previews=False)
-    return watched(events, interrupts, quiet=quiet)
+    result: Result = watched(events, interrupts, quiet=quiet)
+    return result
 
 
 def watched(
-    events: Iterator[Event], interrupts: Interrupts, *, quiet: bool, below: bool = False
-) -> Result:
+    events: Iterator[Any],
+    interrupts: Interrupts,
+    *,
+    quiet: bool,
+    below: bool = False,
+    last: type[Any] = Result,
+) -> Any:
     """Go through the `events` of a run, show its progress and notes, and return its result."""
     told: tuple[str, ...] = ()
     interrupts.running = True
@@ -146,7 +167,7 @@ def watched(
                 told = event.notes
             elif isinstance(event, Progress):
                 bar.show(event)
-            elif isinstance(event, Result):
+            elif isinstance(event, last):
                 result = event
                 bar.finish()
     if not quiet and not below:
@@ -164,9 +185,6 @@ def _parameters(image: ImageFile, result: Result, network: str) -> dict[str, Any
     """Return what a file must hold so that the run can be repeated."""
     values = {
         "version": result.version,
-        "input": image.path.name,
-        "axes": image.axes,
-        "crop": image.crop,
         "seed": result.seed,
         "device": result.device,
         "seconds": round(result.seconds, 3),
@@ -174,12 +192,23 @@ def _parameters(image: ImageFile, result: Result, network: str) -> dict[str, Any
         "stopped": result.stopped,
         "config": result.config.to_dict(),
     }
+    return {**values, **parameters_of(image, network)}
+
+
+def parameters_of(image: ImageFile, network: str) -> dict[str, Any]:
+    """Return what a file must hold of the image that it was made from."""
+    values = {"input": image.path.name, "axes": image.axes, "crop": image.crop}
     return {**values, "network": network} if network else values
 
 
+def describe(version: str, config: Config, network: str) -> str:
+    """Return the sentence for people that a file holds."""
+    text = f"Denoised with napari-blind2grad {version}, preset {config.base}."
+    return f"{text} Network from {network}." if network else text
+
+
 def _description(result: Result, network: str) -> str:
-    text = f"Denoised with napari-blind2grad {result.version}, preset {result.config.base}."
-    text += f" Network from {network}." if network else ""
+    text = describe(result.version, result.config, network)
     if result.stopped and result.started.iterations:
         return f"{text} Interrupted after {_steps(result)} iterations."
     return f"{text} Interrupted." if result.stopped else text

@@ -107,9 +107,10 @@ class NgffWriter:
                 scale.get(c, 1.0) * f
                 for c, f in zip(self.letters, self._factors[number], strict=True)
             ]
-            steps = [{"type": "scale", "scale": sizes}]
-            if number:
-                steps.append({"type": "translation", "translation": [0.0] * len(sizes)})
+            steps = [
+                {"type": "scale", "scale": sizes},
+                {"type": "translation", "translation": [0.0] * len(sizes)},  # set below
+            ]
             datasets.append({"path": str(number), "coordinateTransformations": steps})
         metadata: dict[str, Any] = {}
         if self._channel >= 0:

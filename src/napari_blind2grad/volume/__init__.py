@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from .plan import Plan, Tile
-from .sample import WHOLE
 from .source import Source
 from .store import apply_volume, denoise_volume, store
 from .stream import Finished, Into, Planned, apply_volume_iter, denoise_volume_iter
 from .tile import predict_tile
 
 __all__ = [
-    "WHOLE",
     "Finished",
     "Into",
     "Plan",

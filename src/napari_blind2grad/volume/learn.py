@@ -90,7 +90,9 @@ class _OnSample(Run):
         return self._progress("train", fetch=False)
 
     def _end(self, started: Started) -> Events:  # noqa: ARG002
-        self.last = self._progress("predict", fetch=False)
+        done = self.steps_before
+        told = self._progress("predict", fetch=False)
+        self.last = replace(told, iteration=done, iterations=done)
         del self.training  # with all that it holds
         yield from ()
 

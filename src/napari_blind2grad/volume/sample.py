@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from .. import sizes
 from ..config import Config
 from ..engine import normalize
 from ..engine.normalize import IntensityMap
@@ -16,9 +17,6 @@ from ..events import Array
 from .planes import as_context, padded, read_planes, seen_with
 from .source import Source
 
-#: Images of up to so many values are trained on as a whole. It is a number of the method and not of the
-#: computer: the result must not depend on how much memory there is.
-WHOLE = 32 * 2**20
 #: Values in the crops that stand for a larger image: a third of what a run of `fast` looks at, all told.
 SIZE = 8 * 2**20
 #: Least side of a crop, and its side where the patches are whole planes.
@@ -128,7 +126,7 @@ def survey(source: Source, config: Config, multiple: int) -> tuple[Stack, Sample
     InputError
         If it cannot be denoised.
     """
-    if source.voxels <= WHOLE:
+    if source.voxels <= sizes.WHOLE:
         return check(np.asarray(source.array), source.axes.letters), None
     crops = sample(source.shape, config, multiple)
     fits = [_fit(source, c, crops) for c in range(source.shape[0])]

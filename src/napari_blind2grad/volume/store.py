@@ -120,6 +120,12 @@ def store(
                     finished = event
                     if event.stopped:
                         raise Stopped(event)
+                    facts["parameters"].update(
+                        device=event.device,
+                        seconds=round(event.seconds, 3),
+                        iterations=event.iterations,
+                        stopped=False,
+                    )
                 else:
                     yield event
             finish()
@@ -151,8 +157,6 @@ def _described(config: Config, axes: str, network: str = "") -> dict[str, Any]:
         "version": __version__,
         "axes": axes,
         "seed": config.seed,
-        "iterations": 0 if network else config.iterations,
-        "stopped": False,
         "config": config.to_dict(),
     }
     return dict(

@@ -123,7 +123,7 @@ def denoise_volume_iter(
 ) -> VolumeEvents:
     """Train on `image`, denoise it tile by tile into `sink`, and tell what goes on meanwhile.
 
-    Images of more than :data:`~napari_blind2grad.volume.WHOLE` values are never in memory as a whole: the
+    Images of more than :data:`~napari_blind2grad.sizes.WHOLE` values are never in memory as a whole: the
     network is trained on crops from all over them. The result does not depend on the tiles.
 
     Parameters

@@ -53,12 +53,14 @@ def make(path: Path, shape: tuple[int, int, int]) -> None:
         )
 
 
-def watched(command: list[str]) -> tuple[float, float, int]:
-    """Run `command`; return its seconds, its peak memory in MiB and its exit code."""
+def watched(command: list[str]) -> tuple[float, float, float, int]:
+    """Run `command`; return its seconds, those on the processor, its peak in MiB and its exit code."""
     began = time.perf_counter()
     process = subprocess.Popen(command)
     _, status, usage = os.wait4(process.pid, 0)
-    return time.perf_counter() - began, usage.ru_maxrss / 1024, os.waitstatus_to_exitcode(status)
+    seconds = time.perf_counter() - began
+    busy = usage.ru_utime + usage.ru_stime
+    return seconds, busy, usage.ru_maxrss / 1024, os.waitstatus_to_exitcode(status)
 
 
 def whole(folder: Path, shape: tuple[int, int, int], options: list[str]) -> dict[str, object]:
@@ -69,13 +71,14 @@ def whole(folder: Path, shape: tuple[int, int, int], options: list[str]) -> dict
             [sys.executable, __file__, "make", str(noisy), "--shape", ",".join(map(str, shape))],
             check=True,
         )
-    _, idle, _ = watched([sys.executable, "-c", "pass"])
+    _, _, idle, _ = watched([sys.executable, "-c", "pass"])
     command = [sys.executable, "-m", "napari_blind2grad", "denoise", str(noisy)]
-    seconds, peak, code = watched([*command, "-o", str(denoised), "--quiet", *options])
+    seconds, busy, peak, code = watched([*command, "-o", str(denoised), "--quiet", *options])
     report = dict(
         shape=shape,
         exit_code=code,
         seconds=round(seconds, 1),
+        processor_seconds=round(busy, 1),
         idle_mib=round(idle, 1),
         peak_above_idle_mib=round(peak - idle, 1),
     )

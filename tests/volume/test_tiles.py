@@ -71,9 +71,7 @@ def trained(config: Config, deep: bool, samples: int) -> Warm:
 def volume(state: Warm, image: Any, axes: str, config: Config, tile: Any) -> np.ndarray:
     out = np.full(image.shape, np.nan, np.float32)
     events = list(
-        apply_volume_iter(
-            state, image, Into(out, axes), axes, config, intensity="image", tile=tile
-        )
+        apply_volume_iter(state, image, Into(out, axes), axes, config, intensity="image", tile=tile)
     )
     assert isinstance(events[-1], Finished)
     assert not np.isnan(out).any() or np.isnan(image).any()
@@ -92,11 +90,12 @@ def assert_close(one: np.ndarray, two: np.ndarray, image: np.ndarray) -> None:
 
 @st.composite
 def cases(draw: Any) -> tuple[str, tuple[int, ...], tuple[int, int, int], dict[str, Any]]:
-    letters = draw(st.sampled_from(["", "Z", "T", "C", "TZ", "CZ", "TCZ", "S", "ZS", "CS"]))
+    letters = draw(st.sampled_from(["", "", "Z", "Z", "T", "C", "CZ", "TCZ", "S", "ZS"]))
     axes = "".join(draw(st.permutations("YX" + letters)))
-    limits = dict(Y=(9, 56), X=(9, 56), Z=(3, 7), T=(1, 2), C=(1, 2), S=(3, 3))
+    # Few pixels, but more than a tile and what is read around it.
+    limits = dict(Y=(9, 44), X=(9, 44), Z=(3, 4), T=(1, 2), C=(1, 2), S=(3, 3))
     shape = tuple(draw(st.integers(*limits[c])) for c in axes)
-    tile = draw(st.tuples(st.integers(1, 5), st.integers(5, 40), st.integers(5, 40)))
+    tile = draw(st.tuples(st.integers(2, 4), st.integers(15, 40), st.integers(15, 40)))
     changes = draw(
         st.sampled_from(
             [
@@ -107,13 +106,14 @@ def cases(draw: Any) -> tuple[str, tuple[int, ...], tuple[int, int, int], dict[s
                 dict(mask="uniform"),
                 dict(augment=False, depth=2),
                 PAPER,
-                {**PAPER, "augment": True, "passes": 5, "architecture": "compact"},
+                {**PAPER, "augment": True, "passes": 3, "architecture": "compact"},
             ]
         )
     )
     return axes, shape, tile, changes
 
 
+@pytest.mark.timeout(900)
 @settings(max_examples=200, suppress_health_check=[HealthCheck.too_slow])
 @given(cases())
 def test_tiled_equals_untiled(
@@ -128,9 +128,7 @@ def test_tiled_equals_untiled(
         state, networks=state.networks * channels, maps=state.maps * channels
     )  # one for each channel
     image = noisy(shape, 1)
-    assert_close(
-        volume(state, image, axes, config, tile), whole(state, image, axes, config), image
-    )
+    assert_close(volume(state, image, axes, config, tile), whole(state, image, axes, config), image)
 
 
 def test_holes_and_alpha() -> None:
@@ -143,7 +141,7 @@ def test_holes_and_alpha() -> None:
     np.testing.assert_array_equal(np.isfinite(out), np.isfinite(image))
     reference = whole(state, image, "ZYX", TINY)
     finite = np.isfinite(image)
-    assert np.abs(out - reference)[finite].max() < CLOSE * np.ptp(image[finite])
+    assert_close(out[finite], reference[finite], image[finite])
     colour = noisy((50, 44, 4), 3)
     state = trained(TINY, False, 3)
     config = TINY.replace(dtype="input")

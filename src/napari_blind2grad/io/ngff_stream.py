@@ -178,6 +178,7 @@ def stream_ngff(
     with warnings.catch_warnings():
         # The library warns of a class of its own while it is imported.
         warnings.simplefilter("ignore", DeprecationWarning)
+        import ome_zarr.writer  # noqa: F401 (for :meth:`NgffWriter.finish`)
         from ome_zarr.format import format_from_version
     form = format_from_version(version)
     with whole_folder(path, replaces=ZARR_MARKS) as temporary:

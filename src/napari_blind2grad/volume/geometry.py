@@ -161,4 +161,4 @@ def memory(
 
 
 #: Feature maps of full width that are alive at once in a forward pass.
-_FEATURES = 7
+_FEATURES = 16

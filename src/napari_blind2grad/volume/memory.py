@@ -14,7 +14,7 @@ from .plan import Span, Tile
 from .tile import Steps, Tiles
 
 #: Bytes that a tile may take on the host, however many are free: a laptop has other things to do.
-_HOST = 768 * 2**20
+_HOST = 2**30
 #: Share of what is free that a tile may take, on the host and on a device of its own.
 _SHARE_HOST, _SHARE_DEVICE = 0.4, 0.6
 #: Shorter sides are not halved.

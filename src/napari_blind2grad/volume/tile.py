@@ -215,7 +215,7 @@ class _Column:
         detail = torch.zeros_like(planes.valid)
         gate = torch.zeros_like(detail)
         if network.guide is not None:
-            medium = self._predictor(network.guide, planes).forward(0, None)
+            medium = self._predictor(network.guide, planes).forward(0, None).contiguous()
             strength = detail_strength(
                 planes.noisy, planes.valid, medium, network.noise, config.detail
             )

@@ -20,10 +20,11 @@ ALLOWED = {
     "io": {"base", "io"},
     "engine": {"base", "engine"},
     "quality": {"base", "quality"},
+    "volume": {"base", "io", "engine", "model", "volume"},
     "api": {"base", "engine", "api"},
     "model": {"base", "io", "engine", "model"},
     "cli.options": {"base", "io"},
-    "cli": {"base", "io", "engine", "api", "model", "cli", "cli.options"},
+    "cli": {"base", "io", "engine", "api", "model", "volume", "cli", "cli.options"},
     "gui": {"base", "io", "engine", "quality", "api", "model", "cli.options", "gui"},
 }
 GUI_LIBRARIES = {"magicgui", "napari", "pyqtgraph", "PyQt6", "PySide6", "qtpy", "superqt", "vispy"}

@@ -459,10 +459,10 @@ def test_second_interrupt_leaves_nothing(
 def test_interrupt_while_reading(
     engine: FakeEngine, stack: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def read(*args: Any) -> None:
+    def read(*args: Any, **options: Any) -> None:
         signal.raise_signal(signal.SIGINT)
 
-    monkeypatch.setattr("napari_blind2grad.cli.denoise.read_image", read)
+    monkeypatch.setattr("napari_blind2grad.cli.volume.read_image", read)
     assert main(["denoise", str(stack), "-o", str(tmp_path / "out.ome.tif")]) == 130
     assert engine.calls == []
 

@@ -16,14 +16,17 @@ if TYPE_CHECKING:
     from .engine.run import denoise_iter
     from .events import Result
     from .model import apply, load_model, save_model
+    from .volume import apply_volume, denoise_volume
 
 __all__ = [
     "Config",
     "Result",
     "__version__",
     "apply",
+    "apply_volume",
     "denoise",
     "denoise_iter",
+    "denoise_volume",
     "load_model",
     "presets",
     "save_model",
@@ -33,7 +36,9 @@ _LAZY = {
     "Config": ("config", "Config"),
     "Result": ("events", "Result"),
     "apply": ("model", "apply"),
+    "apply_volume": ("volume", "apply_volume"),
     "denoise": ("api", "denoise"),
+    "denoise_volume": ("volume", "denoise_volume"),
     "denoise_iter": ("engine.run", "denoise_iter"),
     "load_model": ("model", "load_model"),
     "presets": ("config", "PRESETS"),

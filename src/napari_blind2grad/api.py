@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import warnings
 from collections.abc import Callable
@@ -10,8 +11,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from . import sizes
 from .config import Config
-from .errors import ConfigError
+from .errors import ConfigError, InputError
 from .events import Event, Result
 
 
@@ -31,7 +33,8 @@ def denoise(
     ----------
     image
         Array of 2 to 6 dimensions, any integer or float dtype; never altered. Dask and other lazy arrays
-        are computed.
+        are read, but not if they have more than 32 · 2²⁰ values: they are for
+        :func:`~napari_blind2grad.denoise_volume`.
     axes
         One letter of ``T C Z Y X S`` for each dimension, in any order (``S``: samples of a colour
         image). Guessed as YX, ZYX, TZYX or TCZYX when None.
@@ -56,8 +59,8 @@ def denoise(
     Raises
     ------
     InputError
-        If the image or its axes cannot be used, or the checkpoint is of another run; the message says what to
-        do.
+        If the image or its axes cannot be used, the image is large and not in memory, or the checkpoint is of
+        another run; the message says what to do.
     OutputError
         If no checkpoint can be kept in the folder, or there is one and `resume` is false.
     OutOfMemory, EngineError
@@ -65,6 +68,7 @@ def denoise(
     """
     from .engine.run import denoise_iter
 
+    _check_held(image)
     options: dict[str, Any] = {}
     keeper = None
     if checkpoint is not None:
@@ -90,3 +94,15 @@ def denoise(
 
 def _warn(words: str) -> None:
     warnings.warn(words, stacklevel=2)
+
+
+def _check_held(image: npt.ArrayLike) -> None:
+    """Refuse to fill the memory with an array that its owner took care not to hold there."""
+    held = isinstance(image, np.ndarray) and not isinstance(image, np.memmap)
+    size = math.prod(getattr(image, "shape", ()))
+    if not held and size > sizes.WHOLE:
+        raise InputError(
+            f"This array has {size:,} values and is not in memory, where image, result and maps would take "
+            f"about {size * 24 / 2**30:.0f} GiB. Use denoise_volume(image, 'denoised.ome.zarr'), which works "
+            "tile by tile, or give numpy.array(image)."
+        )

@@ -135,9 +135,6 @@ def _parameters(image: ImageFile, result: Result, network: str) -> dict[str, Any
     """Return what a file must hold so that the run can be repeated."""
     values = {
         "version": result.version,
-        "input": image.path.name,
-        "axes": image.axes,
-        "crop": image.crop,
         "seed": result.seed,
         "device": result.device,
         "seconds": round(result.seconds, 3),
@@ -145,12 +142,23 @@ def _parameters(image: ImageFile, result: Result, network: str) -> dict[str, Any
         "stopped": result.stopped,
         "config": result.config.to_dict(),
     }
+    return {**values, **parameters_of(image, network)}
+
+
+def parameters_of(image: ImageFile, network: str) -> dict[str, Any]:
+    """Return what a file must hold of the image that it was made from."""
+    values = {"input": image.path.name, "axes": image.axes, "crop": image.crop}
     return {**values, "network": network} if network else values
 
 
+def describe(version: str, config: Config, network: str) -> str:
+    """Return the sentence for people that a file holds."""
+    text = f"Denoised with napari-blind2grad {version}, preset {config.base}."
+    return f"{text} Network from {network}." if network else text
+
+
 def _description(result: Result, network: str) -> str:
-    text = f"Denoised with napari-blind2grad {result.version}, preset {result.config.base}."
-    text += f" Network from {network}." if network else ""
+    text = describe(result.version, result.config, network)
     if result.stopped and result.started.iterations:
         return f"{text} Interrupted after {steps(result)} iterations."
     return f"{text} Interrupted." if result.stopped else text

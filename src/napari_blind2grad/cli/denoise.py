@@ -12,7 +12,6 @@ import numpy as np
 from ..batch.results import (
     check_room,
     create_folder,
-    cropped,
     default_target,
     file_dtype,
     steps,
@@ -20,8 +19,8 @@ from ..batch.results import (
     write_result,
 )
 from ..config import Config
-from ..events import MAPS, Event, Progress, Result, Started
-from ..io import ImageFile, check_place, read_image, remove_leftovers, whole_file
+from ..events import MAPS, Progress, Result, Started
+from ..io import ImageFile, check_place, remove_leftovers, whole_file
 from .interrupt import Interrupts
 from .options import config_from
 from .progress import ProgressBar
@@ -45,12 +44,18 @@ def run_denoise(args: argparse.Namespace) -> int:
     KeyboardInterrupt
         If the user aborts; nothing unfinished is left under the final names.
     """
+    from .volume import is_large, read_for, run_volume
+
     config = config_from(args)
     with Interrupts() as interrupts:
-        image = cropped(read_image(args.input, args.axes), args.crop or {})
+        image = read_for(args)
         dtype = file_dtype(args.dtype, config, image)
         target = args.output or default_target(image, dtype)
         check_room(target, image, dtype)
+        if is_large(image):
+            return run_volume(
+                args, image, config, target, dtype, interrupts, _start(config, interrupts)
+            )
         if args.save_maps is not None:
             _prepare_folder(args.save_maps, image)
         if args.save_model is not None:
@@ -80,6 +85,16 @@ def run_denoise(args: argparse.Namespace) -> int:
     return _INTERRUPTED if interrupts.asked else 0
 
 
+def _start(config: Config, interrupts: Interrupts) -> Any:
+    def start(source: Any, sink: Any, tile: tuple[int, int, int] | None) -> Any:
+        from ..volume import denoise_volume_iter
+
+        stop = interrupts.should_stop
+        return denoise_volume_iter(source, sink, None, config, tile=tile, should_stop=stop)
+
+    return start
+
+
 def _keeper_for(args: argparse.Namespace, target: Path) -> Keeper | None:
     """Return what keeps the checkpoint of the run whose result goes to `target`, if `args` ask for one."""
     if args.checkpoint is None and not args.resume:
@@ -97,7 +112,7 @@ def _tell_of_checkpoint(keeper: Keeper | None) -> None:
         )
 
 
-def summary(target: Path, image: ImageFile, result: Result, dtype: np.dtype[Any]) -> str:
+def summary(target: Path, image: ImageFile, result: Any, dtype: np.dtype[Any]) -> str:
     """Return the one line that ends a run."""
     shape = " × ".join(str(n) for n in image.shape)
     line = (
@@ -126,10 +141,17 @@ def _denoise(
     events = denoise_iter(
         image.data, image.axes, config, should_stop=stop, previews=False, **options
     )
-    return watched(events, interrupts, quiet=quiet)
+    result: Result = watched(events, interrupts, quiet=quiet)
+    return result
 
 
-def watched(events: Iterator[Event], interrupts: Interrupts, *, quiet: bool) -> Result:
+def watched(
+    events: Iterator[Any],
+    interrupts: Interrupts,
+    *,
+    quiet: bool,
+    last: type[Any] = Result,
+) -> Any:
     """Go through the `events` of a run, show its progress and notes, and return its result."""
     told: tuple[str, ...] = ()
     interrupts.running = True
@@ -139,7 +161,7 @@ def watched(events: Iterator[Event], interrupts: Interrupts, *, quiet: bool) -> 
                 told = event.notes
             elif isinstance(event, Progress):
                 bar.show(event)
-            elif isinstance(event, Result):
+            elif isinstance(event, last):
                 result = event
                 bar.finish()
     if not quiet:

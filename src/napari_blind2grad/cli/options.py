@@ -15,6 +15,7 @@ from ..config import PRESET_HELP, PRESETS, Config, Parameter, parameters
 from ..crop import parse_crop
 from ..errors import ConfigError, InputError
 from ..preset_files import load_preset
+from ..sizes import WHOLE
 
 _GROUPS = {
     "method": "method",
@@ -147,6 +148,7 @@ def _add_denoise(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         allow_abbrev=False,
     )
     _add_one_file(parser)
+    _add_tiles(parser)
     _add_start(parser)
     _add_pixels(parser)
     parser.add_argument(
@@ -188,6 +190,7 @@ def _add_apply(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     parser.add_argument("model", metavar="MODEL", type=Path, help="the folder of the network")
     _add_one_file(parser)
+    _add_tiles(parser)
     _add_pixels(parser)
     parser.add_argument(
         "--intensity",
@@ -302,6 +305,22 @@ def _add_one_file(parser: argparse.ArgumentParser) -> None:
         type=_output,
         help="where to write: .ome.tif gives OME-TIFF, .tif an ImageJ hyperstack, .ome.zarr OME-Zarr; its "
         "folder must exist (default: IN_denoised.ome.tif beside the input, .ome.zarr for OME-Zarr)",
+    )
+
+
+def _add_tiles(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--out-of-core",
+        action="store_true",
+        help="read, denoise and write tile by tile, with little memory; done by itself for images of more "
+        f"than {WHOLE // 2**20} million (2²⁰) values",
+    )
+    parser.add_argument(
+        "--tile",
+        type=_tile,
+        metavar="Z,Y,X",
+        help="largest sides of a tile; implies --out-of-core, and the result does not depend on it "
+        "(default: by the free memory)",
     )
 
 
@@ -422,6 +441,16 @@ def _preset(text: str) -> str | Path:
             f"there is no preset {text!r} (choose {', '.join(PRESETS)}, or a path that ends in .json)"
         )
     return text
+
+
+def _tile(text: str) -> tuple[int, int, int]:
+    parts = text.split(",")
+    if len(parts) != 3 or not all(p.strip().isdecimal() and int(p) > 0 for p in parts):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not three lengths along Z, Y and X, such as 32,512,512"
+        )
+    z, y, x = (int(p) for p in parts)
+    return z, y, x
 
 
 def _crop(text: str) -> Mapping[str, tuple[int, int]]:

@@ -13,10 +13,9 @@ from ..errors import InputError, translated
 from ..events import Event, Started
 from . import device as devices
 from .clock import Clock
-from .network import multiple
 from .normalize import IntensityMap
 from .run import Events, Focus, Run
-from .stack import Stack, check, context_planes, load
+from .stack import Stack, check, context_planes
 from .training import Training, seed_of
 from .warm import Trained, Warm
 
@@ -72,8 +71,8 @@ def apply_iter(
     config = config or Config()
     with translated(), devices.threads(config.threads):
         stack = check(image, axes)
-        _check_fit(state, stack, config)
-        run = _Application(state, stack, config, intensity, should_stop or _never, focus or dict)
+        check_fit(state, stack.array.shape, config)
+        run = Application(state, stack, config, intensity, should_stop or _never, focus or dict)
         yield from run.events()
 
 
@@ -81,9 +80,9 @@ def _never() -> bool:
     return False
 
 
-def _check_fit(state: Warm, stack: Stack, config: Config) -> None:
-    """Raise :class:`InputError` where the networks cannot take the image."""
-    channels, samples, depth = (stack.array.shape[i] for i in (0, 3, 2))
+def check_fit(state: Warm, shape: tuple[int, ...], config: Config) -> None:
+    """Raise :class:`InputError` where the networks cannot take an image of `shape`, ``CTZSYX``."""
+    channels, samples, depth = (shape[i] for i in (0, 3, 2))
     if not any(state.networks):
         raise InputError("The run was stopped before any network had learnt anything.")
     if channels != len(state.maps):
@@ -112,7 +111,7 @@ def _colours(samples: int) -> str:
     return "grey" if samples == 1 else "colour" if samples == 3 else f"{samples}-sample"
 
 
-class _Application(Run):
+class Application(Run):
     """A run without training: ``x_m`` from the guides, then the usual prediction."""
 
     def __init__(
@@ -160,7 +159,7 @@ class _Application(Run):
             if self.stopped:
                 break
         self.group += 1  # so many are done
-        yield self._result(started)
+        yield from self._end(started)
 
     def _network(self) -> tuple[int, Trained]:
         number = self.todo[self.group][0]
@@ -176,7 +175,7 @@ class _Application(Run):
             else dict(dimensions="2D")
         )
         layout = self.config.replace(**sees)
-        planes = load(self.stack, self.groups[group], layout, self.device, multiple(self.config))
+        planes = self._load(self.groups[group], layout)
         training = Training(planes, self.config, self.dtype, seed_of(self.config, number))
         training.network.standardise(found.center, found.spread)
         training.network.load_state_dict(dict(found.weights))
@@ -198,6 +197,7 @@ class _Application(Run):
         return replace(super()._started(), iterations=0)
 
     def iterations(self) -> int:
+        """Return 0: nothing is trained."""
         return 0
 
     def _work(self) -> float:

@@ -103,7 +103,9 @@ def separable(image: Tensor, kernel: Tensor) -> Tensor:
     return F.conv2d(flat, kernel.view(1, 1, 1, -1), padding=(0, r)).view(b, c, y, x)
 
 
-def class_probabilities(detail: Tensor, rate: float, rho: float) -> tuple[Tensor, Tensor]:
+def class_probabilities(
+    detail: Tensor, rate: float, rho: float, share: float | None = None
+) -> tuple[Tensor, Tensor]:
     """Return the chances of flat and of detail pixels to be blind, the total held at `rate` (eq. 3.3).
 
     Detail pixels are hidden ``1 − rho`` times as often as the rate; flat ones take over the rest.
@@ -117,13 +119,22 @@ def class_probabilities(detail: Tensor, rate: float, rho: float) -> tuple[Tensor
         Share of blind pixels, 0 to 1.
     rho
         ρ, strength of the protection, 0 to 1.
+    share
+        Share of detail pixels in the image of which `detail` is a part; None takes that of `detail`.
 
     Returns
     -------
     flat, detail : Tensor
         Shape (B, 1, 1, 1).
     """
-    share = detail.float().mean((1, 2, 3), keepdim=True)  # (B, 1, 1, 1)
+    if share is None:
+        share_of_each = detail.float().mean((1, 2, 3), keepdim=True)  # (B, 1, 1, 1)
+    else:
+        share_of_each = torch.full_like(detail[:, :1, :1, :1], share, dtype=torch.float32)
+    return _probabilities(share_of_each, rate, rho)
+
+
+def _probabilities(share: Tensor, rate: float, rho: float) -> tuple[Tensor, Tensor]:
     most = rate + _CAP * (1.0 - rate)
     hidden = rate * (1.0 - rho)
     flat = ((rate - share * hidden) / (1.0 - share).clamp_min(1e-6)).clamp(0.0, most)
@@ -131,9 +142,11 @@ def class_probabilities(detail: Tensor, rate: float, rho: float) -> tuple[Tensor
     return flat, torch.where(share > 0, rest, torch.full_like(rest, hidden)).clamp(0.0, 1.0)
 
 
-def blind_probability(detail: Tensor, rate: float, rho: float) -> Tensor:
+def blind_probability(
+    detail: Tensor, rate: float, rho: float, share: float | None = None
+) -> Tensor:
     """Return each pixel's chance to be blind, shape (B, 1, Y, X); see :func:`class_probabilities`."""
-    flat, hidden = class_probabilities(detail, rate, rho)
+    flat, hidden = class_probabilities(detail, rate, rho, share)
     return torch.where(detail, hidden, flat)
 
 
@@ -205,11 +218,15 @@ def coordinate_noise(seed: int, plane: int, turn: int, rows: Tensor, columns: Te
     Tensor
         float32 in [0, 1), shape (Y, X).
     """
+    return (coordinate_bits(seed, plane, turn, rows, columns) >> 8).float() / 2**24
+
+
+def coordinate_bits(seed: int, plane: int, turn: int, rows: Tensor, columns: Tensor) -> Tensor:
+    """Return 32 random bits for each pixel, as :func:`coordinate_noise`: int64, shape (Y, X)."""
     key = _mix(torch.tensor((seed * 0x9E3779B1 + plane * 0x85EBCA77 + turn * 0xC2B2AE3D) & _MASK32))
     start = int(key)
     row = _mix((rows.long() * 0x9E3779B1 + start) & _MASK32)  # (Y,)
-    both = _mix((row[:, None] + columns.long()[None, :] * 0x85EBCA77) & _MASK32)  # (Y, X)
-    return (both >> 8).float() / 2**24
+    return _mix((row[:, None] + columns.long()[None, :] * 0x85EBCA77) & _MASK32)  # (Y, X)
 
 
 _MASK32 = 0xFFFFFFFF

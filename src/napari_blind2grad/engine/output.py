@@ -15,6 +15,7 @@ from ..config import Config
 from ..dtypes import to_dtype
 from ..events import MAPS, Preview
 from .maps import PlaneMaps
+from .normalize import IntensityMap
 from .stack import Stack
 
 Array = npt.NDArray[np.generic]
@@ -25,6 +26,21 @@ _MAP_DTYPES: Mapping[str, Any] = {
     "gradient_deviation": np.float32,
     "standout_gate": np.uint8,
 }
+
+
+def in_image_units(
+    values: npt.NDArray[np.float32], source: Array, intensity: IntensityMap, dtype: np.dtype[Any]
+) -> Array:
+    """Return denoised `values` as `dtype`; what is not finite in `source` (same shape) stays as it is."""
+    image = to_dtype(intensity.inverse(values), dtype)
+    if source.dtype.kind == "f":
+        image = np.where(np.isfinite(source), image, source.astype(dtype))
+    return image
+
+
+def output_dtype(source: np.dtype[Any], config: Config) -> np.dtype[Any]:
+    """Return the type of a denoised image whose input has the type `source`."""
+    return np.dtype(np.float32) if config.dtype == "float32" else source.newbyteorder("=")
 
 
 class Output:
@@ -44,11 +60,7 @@ class Output:
         self.stack = stack
         self.axes = stack.axes
         self.map_axes: Axes = stack.axes.without("S")
-        self.dtype: np.dtype[np.generic] = (
-            np.dtype(np.float32)
-            if config.dtype == "float32"
-            else stack.original.dtype.newbyteorder("=")
-        )
+        self.dtype = output_dtype(stack.original.dtype, config)
         self.image: Array = np.array(stack.original, dtype=self.dtype, order="C")
         self.maps: dict[str, npt.NDArray[Any]] = {
             name: np.zeros(self.map_axes.shape, _MAP_DTYPES[name]) for name in MAPS
@@ -71,10 +83,9 @@ class Output:
         c, t, z = where
         source = self.stack.array[c, t, z]  # (S, Y, X)
         _, y, x = source.shape
-        values = self.stack.maps[c].inverse(estimate[0, :, :y, :x].cpu().numpy())
-        plane = to_dtype(values, self.dtype)
-        if source.dtype.kind == "f":
-            plane = np.where(np.isfinite(source), plane, source.astype(self.dtype))
+        plane = in_image_units(
+            estimate[0, :, :y, :x].cpu().numpy(), source, self.stack.maps[c], self.dtype
+        )
         if self.stack.has_alpha:
             plane = np.concatenate([plane, self._image_view[c, t, z, 3:]])
         return plane

@@ -12,35 +12,29 @@ from .inputs import FILL_RADIUS, assemble
 from .masks import blind_probability, coordinate_noise, uniform_blind
 from .network import UNet
 from .stack import Planes
-from .standout import Standout
-from .tiling import tiles
+from .standout import PlacedStandout
+from .tiling import orient, orient_back, tiles
 
 #: Sides of a tile's kept part: what fits a laptop's memory in one forward pass, and a GPU's.
 _CORE = {"cpu": 768, "cuda": 2048, "mps": 1024}
 
 
-def orient(image: Tensor, turn: int) -> Tensor:
-    """Return `image` (..., Y, X) in one of the 8 orientations, `turn` 0 to 7."""
-    if turn & 4:
-        image = image.transpose(-1, -2)
-    dims = [d for bit, d in ((1, -2), (2, -1)) if turn & bit]
-    return image.flip(dims) if dims else image
-
-
-def orient_back(image: Tensor, turn: int) -> Tensor:
-    """Undo :func:`orient`."""
-    dims = [d for bit, d in ((1, -2), (2, -1)) if turn & bit]
-    image = image.flip(dims) if dims else image
-    return image.transpose(-1, -2) if turn & 4 else image
+def largest(device: str) -> int:
+    """Return the side of the largest plane that is seen at once on a device of type `device`."""
+    return _CORE[device] * 3 // 2
 
 
 def mask_scores(planes: Planes, seed: int, plane: int, turn: int, samples: int = 1) -> Tensor:
     """Return uniform numbers for the mask of pass `turn` of one plane: shape (samples, H, W)."""
     _, _, h, w = planes.noisy.shape
     device = planes.noisy.device
-    rows, columns = torch.arange(h, device=device), torch.arange(w, device=device)
+    rows, columns = (
+        torch.arange(first, first + n, device=device)
+        for first, n in zip(planes.origin, (h, w), strict=True)
+    )
+    number = planes.number(plane)
     return torch.stack(
-        [coordinate_noise(seed, plane, turn * 4 + s, rows, columns) for s in range(samples)]
+        [coordinate_noise(seed, number, turn * 4 + s, rows, columns) for s in range(samples)]
     )
 
 
@@ -68,17 +62,46 @@ class Predictor:
         """Return uniform numbers for the mask of pass `turn`: shape (samples, H, W)."""
         return mask_scores(self.planes, self.seed, plane, turn, samples)
 
-    def draw_keep(self, plane: int, turn: int, detail: Tensor) -> Tensor:
-        """Return the keep-mask Ω of one stochastic pass: floats, shape (1, S, H, W)."""
+    def draw_keep(
+        self, plane: int, turn: int, detail: Tensor, share: float | None = None
+    ) -> Tensor:
+        """Return the keep-mask Ω of one stochastic pass: floats, shape (1, S, H, W).
+
+        Parameters
+        ----------
+        plane, turn
+            Numbers of the plane and of the pass.
+        detail
+            Its detail map, bool, shape (1, 1, H, W).
+        share
+            As in :func:`~napari_blind2grad.engine.masks.class_probabilities`.
+        """
         samples = self.planes.noisy.shape[1]
         scores = self.scores(plane, turn, samples)[None]
         if self.config.mask == "uniform":
             blind = uniform_blind(scores, self.config.mask_rate)
         else:
             rho = self.config.rho if self.config.mask == "dual" else 0.0
-            chance = blind_probability(detail, self.config.mask_rate, rho)
+            chance = blind_probability(detail, self.config.mask_rate, rho, share)
             blind = scores < chance
         return (~blind).float()
+
+    def masked(
+        self, plane: int, turn: int, detail: Tensor, gate: Tensor | None, share: float | None
+    ) -> Tensor:
+        """Return one of the predictions under fresh masks whose mean is the denoised plane (section 5.1.1).
+
+        Parameters
+        ----------
+        plane, turn
+            Numbers of the plane and of the pass, from 0.
+        detail, share
+            As in :meth:`draw_keep`.
+        gate
+            As in :meth:`forward`.
+        """
+        keep = self.draw_keep(plane, turn + 1, detail, share)
+        return self.forward(plane, keep, turn % 8 if self.config.augment else 0, gate, turn)
 
     @torch.no_grad()
     def forward(
@@ -116,17 +139,20 @@ class Predictor:
         keep = visible if keep is None else keep * visible
         context = planes.context[planes.neighbours[plane]].flatten(0, 1)[None]  # (1, K·S, H, W)
         _, _, h, w = noisy.shape
-        generator = torch.Generator(noisy.device)
-        generator.manual_seed(hash((self.seed, plane, draw)) & 0x7FFFFFFF)
+        draws = (self.seed, planes.number(plane), draw)
         core = _CORE[noisy.device.type]
         out = torch.empty_like(noisy)
-        if h <= core * 3 // 2 and w <= core * 3 // 2:
-            return self._run(noisy, keep, context, turn, gate, generator)
+        if max(h, w) <= largest(noisy.device.type):
+            return self._run(noisy, keep, context, turn, gate, draws, planes.origin)
         margin = self.network.radius() + FILL_RADIUS * self.config.dilation
         for tile in tiles(h, w, core, margin, self.network.multiple):
             o, i, t = ((..., *spans) for spans in tile)
             part = None if gate is None else gate[o]
-            out[t] = self._run(noisy[o], keep[o], context[o], turn, part, generator)[i]
+            begins = [
+                first + span.start for first, span in zip(planes.origin, tile.outer, strict=True)
+            ]
+            place = (begins[0], begins[1])
+            out[t] = self._run(noisy[o], keep[o], context[o], turn, part, draws, place)[i]
         return out
 
     def _run(
@@ -136,13 +162,14 @@ class Predictor:
         context: Tensor,
         turn: int,
         gate: Tensor | None,
-        generator: torch.Generator,
+        draws: tuple[int, int, int],
+        origin: tuple[int, int],
     ) -> Tensor:
         noisy, keep, context = (orient(part, turn) for part in (noisy, keep, context))
         inputs = assemble(noisy, keep, context, self.config, self.network.center)
         standout = None
         if gate is not None:
-            standout = Standout(orient(gate, turn), self.config.dropout, generator)
+            standout = PlacedStandout(gate, self.config.dropout, draws, origin, turn)
         training = self.network.training
         self.network.eval()
         with torch.autocast(noisy.device.type, self.dtype, enabled=self.dtype != torch.float32):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator, Mapping
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -14,7 +15,7 @@ from torch import Tensor
 from .. import __version__
 from ..config import Config, parameters
 from ..errors import translated
-from ..events import Event, Preview, Progress, Result, Started
+from ..events import Event, Progress, Result, Started
 from . import device as devices
 from .clock import Clock
 from .maps import plane_maps
@@ -23,7 +24,7 @@ from .noise import channel_sigma
 from .output import Output
 from .refine import refine
 from .snapshot import Keep, Snapshot, capture, restore
-from .stack import Stack, check, load
+from .stack import Planes, Stack, check, load
 from .training import Training, seed_of
 from .warm import LATE, Trained, Warm, Weights, trained, weights_of
 
@@ -130,7 +131,6 @@ class Run:
         self.finished: list[int] = []
         self.device = devices.choose_device(config.device)
         self.dtype = devices.choose_dtype(config.precision, self.device)
-        self.output = Output(stack, config)
         self.groups = stack.groups(config.networks)
         self.group = 0
         self.cycle = 1
@@ -139,6 +139,11 @@ class Run:
         self.stopped = False
         self.losses: list[npt.NDArray[np.float32]] = []
         self.last_loss: npt.NDArray[np.float32] = np.full(3, np.nan, np.float32)
+
+    @cached_property
+    def output(self) -> Output:
+        """Where the planes go."""
+        return Output(self.stack, self.config)
 
     def events(self) -> Events:
         """Yield all events of the run: each network is trained, then predicts its planes."""
@@ -160,6 +165,9 @@ class Run:
             self.steps_before += self.step
             if self.stopped:
                 break
+        yield from self._end(started)
+
+    def _end(self, started: Started) -> Events:
         yield self._result(started)
 
     def begin(self, group: int) -> Training:
@@ -168,10 +176,11 @@ class Run:
         self.final, self.finished = None, []
         return self._begin(group)
 
+    def _load(self, channels: list[int], config: Config) -> Planes:
+        return load(self.stack, channels, config, self.device, multiple(config))
+
     def _begin(self, group: int) -> Training:
-        planes = load(
-            self.stack, self.groups[group], self.config, self.device, multiple(self.config)
-        )
+        planes = self._load(self.groups[group], self.config)
         training = Training(planes, self.config, self.dtype, seed_of(self.config, group))
         self.guide = None
         if self.warm is not None and self.resume is None:
@@ -284,12 +293,12 @@ class Run:
         training, config = self.training, self.config
         detail = training.detail[plane : plane + 1]
         gate = training.gate[plane : plane + 1].float() if config.stochastic else None
+        channel = training.planes.index[plane][0]
+        share = training.share(channel) if config.mask == "dual" else None
         total = torch.zeros_like(training.planes.noisy[:1])
         turns = 0
         while turns < config.passes and not (turns and self._stop()):
-            keep = training.predictor.draw_keep(plane, turns + 1, detail)
-            side = turns % 8 if config.augment else 0
-            total += training.predictor.forward(plane, keep, side, gate, turns)
+            total += training.predictor.masked(plane, turns, detail, gate, share)
             turns += 1
             self.clock.done += total[0, 0].numel()
             if self.clock.progress_due():
@@ -394,7 +403,7 @@ class Run:
         place = tuple(wanted.get(letter, middle[i]) for i, letter in enumerate("CTZ"))
         return index.index(place) if place in index else len(index) // 2
 
-    def _preview(self) -> Preview:
+    def _preview(self) -> Event:
         began = time.perf_counter()
         plane = self._focused()
         preview = self._show(plane, self.training.predictor.forward(plane, None), maps=True)
@@ -403,7 +412,7 @@ class Run:
 
     def _show(
         self, plane: int, estimate: Tensor, *, maps: bool = False, final: bool = False
-    ) -> Preview:
+    ) -> Event:
         """Return the event for one plane; a final one goes to the output too."""
         where = self.training.planes.index[plane]
         image = self.output.plane(estimate, where)

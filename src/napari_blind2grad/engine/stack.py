@@ -64,8 +64,7 @@ def check(image: npt.ArrayLike, axes: str | None) -> Stack:
         not fit `axes`.
     """
     original = np.asarray(image)
-    if original.dtype.kind not in "uif":
-        raise InputError(_refusal(original.dtype))
+    check_dtype(original.dtype)
     layout = parse_axes(axes, original.shape)
     if original.size == 0:
         raise InputError(
@@ -99,6 +98,12 @@ def _fit(channel: Array) -> normalize.IntensityMap:
     return normalize.fit(channel)
 
 
+def check_dtype(dtype: np.dtype[np.generic]) -> None:
+    """Raise :class:`InputError` where pixels of type `dtype` cannot be denoised."""
+    if dtype.kind not in "uif":
+        raise InputError(_refusal(dtype))
+
+
 def _refusal(dtype: np.dtype[np.generic]) -> str:
     if dtype.kind == "c":
         return "The image is complex: denoise its magnitude, or its real and imaginary parts apart."
@@ -130,6 +135,11 @@ class Planes:
         (C, T, Z) of each plane.
     height, width
         Without the padding.
+    numbers
+        Running number of each plane in the whole image, which its masks depend on; empty where that is
+        its place here.
+    origin
+        Row and column of the whole planes at which these ones begin, where they are a part of them.
     """
 
     noisy: Tensor
@@ -139,6 +149,12 @@ class Planes:
     index: tuple[tuple[int, int, int], ...]
     height: int
     width: int
+    numbers: tuple[int, ...] = ()
+    origin: tuple[int, int] = (0, 0)
+
+    def number(self, plane: int) -> int:
+        """Return the running number of `plane` in the whole image."""
+        return self.numbers[plane] if self.numbers else plane
 
     def __len__(self) -> int:
         return len(self.index)
@@ -189,7 +205,7 @@ def load(
         noisy=tensor * mask,
         valid=mask,
         neighbours=_neighbours(len(noisy), z, context).to(device),
-        context=_filled(tensor, mask) if context and not bool(mask.all()) else tensor,
+        context=filled(tensor, mask) if context and not bool(mask.all()) else tensor,
         index=index,
         height=y,
         width=x,
@@ -207,19 +223,22 @@ def _neighbours(planes: int, depth: int, context: int) -> Tensor:
     if not context:
         return torch.zeros((planes, 0), dtype=torch.long)
     z = torch.arange(planes) % depth
+    return neighbouring(z, depth, context) + (torch.arange(planes) - z)[:, None]
+
+
+def neighbouring(z: Tensor, depth: int, context: int) -> Tensor:
+    """Return the planes that are seen with each plane `z` (P,) of a stack of `depth` planes: shape (P, K)."""
     offsets = torch.tensor([d for d in range(-context, context + 1) if d])
     wanted = z[:, None] + offsets[None, :]  # (P, K)
     wanted = wanted.abs()
     wanted = torch.where(wanted > depth - 1, 2 * (depth - 1) - wanted, wanted).clamp(0, depth - 1)
     # In thin stacks a reflected neighbour may be the plane itself, which would show its blind pixels.
     itself = wanted == z[:, None]
-    wanted = torch.where(
-        itself, torch.where(z[:, None] > 0, z[:, None] - 1, z[:, None] + 1), wanted
-    )
-    return wanted + (torch.arange(planes) - z)[:, None]
+    return torch.where(itself, torch.where(z[:, None] > 0, z[:, None] - 1, z[:, None] + 1), wanted)
 
 
-def _filled(noisy: Tensor, valid: Tensor) -> Tensor:
+def filled(noisy: Tensor, valid: Tensor) -> Tensor:
+    """Return planes (P, S, H, W) with pixels that are not `valid` (P, 1, H, W) filled smoothly."""
     out = noisy.clone()
     for i in range(len(noisy)):
         keep = valid[i : i + 1].float()

@@ -6,6 +6,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from .masks import coordinate_bits
+from .tiling import orient
+
 
 def edge_gate(strength: Tensor, eps_s: float) -> Tensor:
     """Return η: true where ``|∇f| ≥ ε_s``, so that the neuron may not be dropped (eq. 3.11)."""
@@ -53,3 +56,54 @@ class Standout:
         flat = draws.view(torch.uint8)[: features.numel()]
         b, c, y, x = features.shape
         return flat.view(b, y, x, c).permute(0, 3, 1, 2)  # channels-last, like the features
+
+
+class PlacedStandout(Standout):
+    """T-standout of a prediction: its draws depend on the places of the neurons, not on the tile they are in.
+
+    Parameters
+    ----------
+    gate
+        η as floats 0 or 1, shape (1, 1, Y, X), as the plane lies; it is brought into the orientation `turn`.
+    rate
+        As in :class:`Standout`.
+    draws
+        Seed, running number of the plane and of the pass.
+    origin
+        Row and column of the whole plane at which the gate begins, multiples of what the network needs.
+    turn
+        Orientation in which the network sees the plane, 0 to 7.
+    """
+
+    def __init__(
+        self,
+        gate: Tensor,
+        rate: float,
+        draws: tuple[int, int, int],
+        origin: tuple[int, int],
+        turn: int,
+    ) -> None:
+        self.gate = orient(gate, turn)
+        self.rate = rate
+        self.draws = draws
+        self.origin = origin
+        self.turn = turn
+        self._layer = 0
+
+    def _bytes(self, features: Tensor) -> Tensor:
+        assert self.gate is not None
+        self._layer += 1
+        _, channels, *sides = features.shape
+        step = self.gate.shape[-1] // sides[1]  # pixels per neuron
+        sides = sides[::-1] if self.turn & 4 else sides
+        rows, columns = (
+            torch.arange(first // step, first // step + n, device=features.device)
+            for first, n in zip(self.origin, sides, strict=True)
+        )
+        seed, plane, draw = self.draws
+        parts = []
+        for group in range(-(-channels // 4)):  # four bytes from each draw
+            turn = (draw << 20) + (self._layer << 12) + group + 1
+            bits = coordinate_bits(seed + 1, plane, turn, rows, columns)  # (y, x)
+            parts += [(bits >> (8 * k) & 0xFF).to(torch.uint8) for k in range(4)]
+        return orient(torch.stack(parts[:channels]), self.turn)[None]

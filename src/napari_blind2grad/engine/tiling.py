@@ -1,9 +1,11 @@
-"""Planes too large for one forward pass are cut into overlapping tiles."""
+"""Planes too large for one forward pass are cut into overlapping tiles; all are seen in 8 orientations."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import NamedTuple
+
+from torch import Tensor
 
 
 class Tile(NamedTuple):
@@ -39,3 +41,18 @@ def tiles(height: int, width: int, core: int, margin: int, multiple: int) -> Ite
     for oy, iy, ty in _spans(height, core, margin, multiple):
         for ox, ix, tx in _spans(width, core, margin, multiple):
             yield Tile((oy, ox), (iy, ix), (ty, tx))
+
+
+def orient(image: Tensor, turn: int) -> Tensor:
+    """Return `image` (..., Y, X) in one of the 8 orientations, `turn` 0 to 7."""
+    if turn & 4:
+        image = image.transpose(-1, -2)
+    dims = [d for bit, d in ((1, -2), (2, -1)) if turn & bit]
+    return image.flip(dims) if dims else image
+
+
+def orient_back(image: Tensor, turn: int) -> Tensor:
+    """Undo :func:`orient`."""
+    dims = [d for bit, d in ((1, -2), (2, -1)) if turn & bit]
+    image = image.flip(dims) if dims else image
+    return image.transpose(-1, -2) if turn & 4 else image

@@ -99,6 +99,7 @@ class Training:
         self.medium: Tensor | None = None
         self.detail = torch.zeros_like(planes.valid)
         self.gate = torch.zeros_like(planes.valid)
+        self._shares: dict[int, float] = {}
         self._pending: list[Tensor] = []
 
     def _choose_targets(self) -> Tensor:
@@ -128,12 +129,14 @@ class Training:
         before, self.config = self.config, config
         self.predictor.config = config
         if (before.eps_g, before.eps_s) != (config.eps_g, config.eps_s):
+            self._shares.clear()
             for plane in range(len(self.planes)):
                 self._map(plane)
 
     def begin_cycle(self, medium: Tensor) -> None:
         """Start a cycle from the denoised planes `medium` (eq. 3.10): new detail map and gate."""
         self.medium = medium
+        self._shares.clear()
         for plane in range(len(self.planes)):
             self._map(plane)
 
@@ -143,6 +146,17 @@ class Training:
         one = slice(plane, plane + 1)
         self.detail[one] = self.details(plane, self.medium[one])
         self.gate[one] = self.edges(self.medium[one])
+
+    def share(self, channel: int) -> float:
+        """Return the share of detail pixels in all planes of `channel`.
+
+        The masks of prediction go by it, and not by each plane's own, so that a plane's mask is the same
+        whether the plane is seen whole or in parts. Waits for the device, once in a cycle.
+        """
+        if channel not in self._shares:
+            own = [i for i, (c, _, _) in enumerate(self.planes.index) if c == channel]
+            self._shares[channel] = float(self.detail[own].float().mean())
+        return self._shares[channel]
 
     def details(self, plane: int, medium: Tensor) -> Tensor:
         """Return the detail map of one plane from `medium` (1, S, H, W): bool, shape (1, 1, H, W)."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .lazy import LazyArray
 from .read import ImageFile, read_image, read_parameters, stem
 from .whole import (
     check_place,
@@ -15,6 +16,7 @@ from .write import write_image
 
 __all__ = [
     "ImageFile",
+    "LazyArray",
     "check_place",
     "check_target",
     "is_zarr",

@@ -11,6 +11,7 @@ import numpy as np
 from ..axes import CANONICAL, Axes, guess_axes
 from ..errors import InputError, OutOfMemory
 from ..events import Array
+from .lazy import LazyArray
 from .metadata import NAMESPACE
 from .read import ImageFile, stem
 from .units import normalize_unit, usable_scale, usable_units
@@ -27,7 +28,7 @@ _BROKEN = (
 )
 
 
-def read_ngff(path: Path, axes: str | None = None) -> ImageFile:
+def read_ngff(path: Path, axes: str | None = None, *, lazy_above: int | None = None) -> ImageFile:
     """Read the full resolution of the OME-Zarr image (0.1 to 0.5) in the folder `path`.
 
     Parameters
@@ -36,6 +37,8 @@ def read_ngff(path: Path, axes: str | None = None) -> ImageFile:
         The folder that holds the image's own ``zarr.json`` or ``.zattrs``.
     axes
         What the dimensions are, in the order of the file; overrides what it says.
+    lazy_above
+        As in :func:`~napari_blind2grad.io.read_image`.
 
     Raises
     ------
@@ -48,7 +51,7 @@ def read_ngff(path: Path, axes: str | None = None) -> ImageFile:
         content, array = _opened(path)
         image: Mapping[str, Any] = content["multiscales"][0]
         names = _letters(image, array.ndim)
-        data, notes = _pixels(array, path)
+        data, notes = _pixels(array, path, lazy_above)
         scale = _scale(image, names)
         units = {
             letter: normalize_unit(str(axis["unit"]))
@@ -135,7 +138,7 @@ def _opened(path: Path) -> tuple[dict[str, Any], Any]:
     return content, array
 
 
-def _pixels(array: Any, path: Path) -> tuple[Array, list[str]]:
+def _pixels(array: Any, path: Path, lazy_above: int | None) -> tuple[Array, list[str]]:
     dtype = np.dtype(array.dtype)
     codecs = " ".join(str(codec) for codec in _codecs(array))
     if "pickle" in codecs.lower() or dtype.kind not in "biufc":
@@ -154,6 +157,8 @@ def _pixels(array: Any, path: Path) -> tuple[Array, list[str]]:
             f"{array.nchunks - stored} of {array.nchunks} blocks are not stored; they were read as "
             f"{array.fill_value}."
         )
+    if lazy_above is not None and array.size > lazy_above:
+        return LazyArray(array, name=str(path)), notes  # type: ignore[return-value]
     data = np.asarray(array[...])
     return data.astype(dtype.newbyteorder("="), copy=False), notes
 

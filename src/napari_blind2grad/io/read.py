@@ -19,6 +19,7 @@ import tifffile
 from ..axes import CANONICAL, Axes
 from ..errors import InputError, OutOfMemory
 from ..events import Array
+from .lazy import LazyArray
 from .metadata import Metadata, read_metadata
 from .units import usable_scale, usable_units
 from .whole import ZARR_MARKS, is_zarr
@@ -49,7 +50,7 @@ class ImageFile:
     Attributes
     ----------
     data
-        The pixels in native byte order.
+        The pixels in native byte order; a :class:`~napari_blind2grad.io.LazyArray` where they are not read.
     axes
         One letter of ``T C Z Y X S`` for each dimension.
     scale, units
@@ -90,7 +91,9 @@ class ImageFile:
         return self.data.shape
 
 
-def read_image(path: str | os.PathLike[str], axes: str | None = None) -> ImageFile:
+def read_image(
+    path: str | os.PathLike[str], axes: str | None = None, *, lazy_above: int | None = None
+) -> ImageFile:
     """Read the first image of a TIFF, ImageJ TIFF or OME-TIFF file, or an OME-Zarr folder.
 
     Of a file with several images the first is read, of a pyramid the full resolution; notes say so.
@@ -101,6 +104,9 @@ def read_image(path: str | os.PathLike[str], axes: str | None = None) -> ImageFi
         The file, or the folder of an OME-Zarr image.
     axes
         What the dimensions are, in the file's order; overrides what the file says.
+    lazy_above
+        Of an image with more values than this the pixels are not read yet: its ``data`` is a
+        :class:`~napari_blind2grad.io.LazyArray`.
 
     Raises
     ------
@@ -114,7 +120,7 @@ def read_image(path: str | os.PathLike[str], axes: str | None = None) -> ImageFi
     if _is_zarr_folder(path):
         from .ngff import read_ngff
 
-        return read_ngff(path, axes)
+        return read_ngff(path, axes, lazy_above=lazy_above)
     with _opened(path) as (tiff, log):
         _check_chain(tiff, path)
         if not tiff.series:
@@ -122,7 +128,10 @@ def read_image(path: str | os.PathLike[str], axes: str | None = None) -> ImageFi
         series = tiff.series[0]
         _check_planes(series, path)
         try:
-            data: Array = series.asarray()
+            if lazy_above is not None and series.size > lazy_above:
+                data: Any = _lazy(path, series)
+            else:
+                data = series.asarray()
         except MemoryError as error:
             raise OutOfMemory(
                 f"{path} needs {_gigabytes(series.nbytes)} of memory, which is not free. "
@@ -131,7 +140,9 @@ def read_image(path: str | os.PathLike[str], axes: str | None = None) -> ImageFi
         if data.size == 0:
             raise InputError(f"{path} holds an empty image (shape {data.shape}).")
         metadata = read_metadata(tiff)
-        native = data.astype(data.dtype.newbyteorder("="), copy=False)
+        native = data
+        if not isinstance(data, LazyArray):
+            native = data.astype(data.dtype.newbyteorder("="), copy=False)
         file_axes = _without_false_colour(series.axes, native.shape, _photometric(series))
         notes = [*_series_notes(tiff, series), *log]
     if axes is None:
@@ -152,6 +163,19 @@ def read_image(path: str | os.PathLike[str], axes: str | None = None) -> ImageFi
         parameters=metadata.parameters,
         notes=tuple(dict.fromkeys(notes)),
     )
+
+
+def _lazy(path: Path, series: tifffile.TiffPageSeries) -> LazyArray:
+    """Return the pixels of the first image of a file, to be read when they are needed."""
+    if series.dataoffset is not None:
+        dtype = np.dtype(series.dtype).newbyteorder(series.parent.byteorder)  # type: ignore[union-attr]
+        return LazyArray(
+            np.memmap(path, dtype, "r", series.dataoffset, series.shape), name=str(path)
+        )
+    import zarr
+
+    store = tifffile.imread(path, aszarr=True, series=0, level=0)
+    return LazyArray(zarr.open_array(store, mode="r"), name=str(path))
 
 
 def read_parameters(path: str | os.PathLike[str]) -> Mapping[str, Any]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -121,7 +122,7 @@ def write_image(
             native,
             bigtiff=native.nbytes > _CLASSIC_LIMIT,
             software=f"{NAMESPACE} {__version__}",
-            **_photometric(native, letters),
+            **_photometric(native.shape, letters),
             **_OPTIONS[flavour](facts),
         )
     return path
@@ -137,21 +138,26 @@ def _flavour(path: Path, dtype: np.dtype[Any], axes: Axes) -> str:
     return "imagej" if fits and colour and wide else "shaped"
 
 
+def _order(axes: Axes, flavour: str) -> str:
+    """Return the axes in an order that the flavour can hold."""
+    stack = sorted(axes.planes, key="TZC".index) if flavour == "imagej" else axes.planes
+    return "".join(stack) + "YX" + ("S" if "S" in axes.letters else "")
+
+
 def _file_order(array: Array, axes: Axes, flavour: str) -> tuple[Array, str]:
     """Transpose to an order that the flavour can hold."""
-    stack = sorted(axes.planes, key="TZC".index) if flavour == "imagej" else axes.planes
-    letters = "".join(stack) + "YX" + ("S" if "S" in axes.letters else "")
+    letters = _order(axes, flavour)
     moved = array.transpose([axes.letters.index(c) for c in letters])
     if letters.endswith("S") and moved.shape[-1] == 1:
         return moved[..., 0], letters[:-1]  # tifffile has no way to say that one sample is a colour
     return moved, letters
 
 
-def _photometric(array: Array, letters: str) -> dict[str, Any]:
+def _photometric(shape: Sequence[int], letters: str) -> dict[str, Any]:
     # Left to itself tifffile takes any last dimension of 3 for colours.
     if "S" not in letters:
         return {"photometric": "minisblack"}
-    samples = array.shape[-1]
+    samples = shape[-1]
     colours = 3 if samples >= 3 else 1
     extra = ["unassalpha"] if samples > colours else None
     return {
@@ -159,3 +165,83 @@ def _photometric(array: Array, letters: str) -> dict[str, Any]:
         "planarconfig": "contig",
         "extrasamples": extra,
     }
+
+
+class TiffWriter:
+    """A TIFF file that takes its pixels region by region; made by :func:`stream_tiff`.
+
+    Parameters
+    ----------
+    path, shape, letters
+        The file, and what is in it.
+    axes
+        Axes of what is given to :meth:`write`.
+    dtype
+        Type of the pixels.
+    """
+
+    def __init__(
+        self, path: Path, shape: tuple[int, ...], letters: str, axes: Axes, dtype: np.dtype[Any]
+    ) -> None:
+        self.path, self.shape, self.letters, self.axes = path, shape, letters, axes
+        self.dtype = dtype
+        with tifffile.TiffFile(path) as tiff:
+            offset = tiff.series[0].dataoffset
+        assert offset is not None
+        self._offset = offset
+        if hasattr(os, "posix_fallocate"):
+            # A map of a file that finds the disk full kills the program.
+            with path.open("r+b") as handle:
+                os.posix_fallocate(handle.fileno(), offset, math.prod(shape) * dtype.itemsize)
+
+    def write(self, region: Sequence[slice], values: Array) -> None:
+        """Store `values` in `region`, both with the axes given; converted by :func:`~..dtypes.to_dtype`."""
+        order = [self.axes.letters.index(c) for c in self.letters]
+        # Opened anew each time: pages that were written would count as memory of ours.
+        image = np.memmap(self.path, self.dtype, "r+", self._offset, self.shape)
+        image[tuple(region[i] for i in order)] = to_dtype(values, self.dtype).transpose(order)
+        image.flush()
+
+
+@contextlib.contextmanager
+def stream_tiff(
+    path: Path,
+    axes: Axes,
+    dtype: np.dtype[Any],
+    *,
+    scale: Mapping[str, float],
+    units: Mapping[str, str],
+    channel_names: Sequence[str],
+    description: str,
+    parameters: Mapping[str, Any],
+) -> Iterator[TiffWriter]:
+    """Give a writer of a TIFF file, which appears when the block ends well; as in :func:`write_image`.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be written; nothing is left behind under its name.
+    """
+    dtype = dtype.newbyteorder("=")
+    flavour = _flavour(path, dtype, axes)
+    letters = _order(axes, flavour)
+    shape = tuple(axes.length(c) for c in letters)
+    facts = Facts(
+        lengths=dict(zip(letters, shape, strict=True)),
+        scale=usable_scale(scale, letters),
+        units=usable_units(units, letters),
+        channel_names=tuple(printable(str(name)) for name in channel_names),
+        description=printable(description),
+        parameters=dict(parameters),
+    )
+    with whole_file(path) as temporary:
+        tifffile.imwrite(
+            temporary,
+            shape=shape,
+            dtype=dtype,
+            bigtiff=math.prod(shape) * dtype.itemsize > _CLASSIC_LIMIT,
+            software=f"{NAMESPACE} {__version__}",
+            **_photometric(shape, letters),
+            **_OPTIONS[flavour](facts),
+        )
+        yield TiffWriter(temporary, shape, letters, axes, dtype)

@@ -1,0 +1,186 @@
+"""OME-Zarr folders that are written region by region."""
+
+from __future__ import annotations
+
+import itertools
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..axes import Axes
+from ..dtypes import to_dtype
+from ..events import Array
+from .metadata import NAMESPACE
+from .ngff_write import (
+    SAMPLES,
+    SMALL,
+    axes_units,
+    check_ngff,
+    colours,
+    halved,
+    place_levels,
+    usual_axes,
+)
+from .whole import ZARR_MARKS, whole_folder
+
+#: Sides of the blocks that are stored: one plane, cut where it is large.
+BLOCK = 512
+#: Values of a level that are halved at once.
+_BAND = 4 * 2**20
+
+
+class NgffWriter:
+    """An OME-Zarr image that takes its pixels region by region; made by :func:`stream_ngff`.
+
+    Parameters
+    ----------
+    group
+        The zarr group to fill.
+    axes
+        Axes of what is given to :meth:`write`; colour samples become channels.
+    dtype
+        Type of the pixels.
+    """
+
+    def __init__(self, group: Any, axes: Axes, dtype: np.dtype[Any]) -> None:
+        self.axes, self.dtype = axes, dtype
+        self.named, self.letters = usual_axes(axes)
+        self._group = group
+        shape = tuple(axes.shape[self.named.index(c)] for c in self.letters)
+        self._channel = self.letters.find("C")
+        count = shape[self._channel] if self._channel >= 0 else 1
+        self._low, self._high = np.full(count, np.inf), np.full(count, -np.inf)
+        self.levels = [self._level(0, shape)]
+        self._factors = [
+            (1,) * len(shape)
+        ]  # pixels of the image along each side of a level's pixel
+
+    def _level(self, number: int, shape: tuple[int, ...]) -> Any:
+        blocks = (*[1] * (len(shape) - 2), *(min(n, BLOCK) for n in shape[-2:]))
+        return self._group.create_array(
+            str(number),
+            shape=shape,
+            chunks=blocks,
+            dtype=self.dtype,
+            # Blocks of zeros are stored too, so that a reader can tell them from lost ones.
+            config={"write_empty_chunks": True},
+            **_version_3(self._group, self.letters),
+        )
+
+    def write(self, region: Sequence[slice], values: Array) -> None:
+        """Store `values` in `region`, both with the axes given; converted by :func:`~..dtypes.to_dtype`."""
+        order = [self.named.index(c) for c in self.letters]
+        ordered = to_dtype(values, self.dtype).transpose(order)
+        place = tuple(region[i] for i in order)
+        self.levels[0][place] = np.ascontiguousarray(ordered)
+        first = 0 if self._channel < 0 else place[self._channel].indices(len(self._low))[0]
+        parts = [ordered] if self._channel < 0 else np.moveaxis(ordered, self._channel, 0)
+        for i, part in enumerate(parts, first):
+            finite = part[np.isfinite(part)] if part.dtype.kind == "f" else part
+            if finite.size:
+                self._low[i] = min(self._low[i], float(finite.min()))
+                self._high[i] = max(self._high[i], float(finite.max()))
+
+    def finish(
+        self,
+        name: str,
+        *,
+        scale: Mapping[str, float],
+        units: Mapping[str, str],
+        channel_names: Sequence[str] = (),
+        description: str = "",
+        parameters: Mapping[str, Any] | None = None,
+        form: Any,
+    ) -> None:
+        """Add the smaller levels and the metadata; parameters as in :func:`~.write.write_image`."""
+        from ome_zarr import writer
+
+        while max(self.levels[-1].shape[-2:]) > SMALL:
+            self._add_level()
+        datasets = []
+        for number in range(len(self.levels)):
+            sizes = [
+                scale.get(c, 1.0) * f
+                for c, f in zip(self.letters, self._factors[number], strict=True)
+            ]
+            steps = [
+                {"type": "scale", "scale": sizes},
+                {"type": "translation", "translation": [0.0] * len(sizes)},  # set below
+            ]
+            datasets.append({"path": str(number), "coordinateTransformations": steps})
+        metadata: dict[str, Any] = {}
+        if self._channel >= 0:
+            samples = list(SAMPLES)[: self.axes.length("S")] if "S" in self.axes.letters else []
+            ranges = [
+                (low, high) if low <= high else (0.0, 1.0)
+                for low, high in zip(self._low.tolist(), self._high.tolist(), strict=True)
+            ]
+            metadata["omero"] = colours(self.dtype, ranges, channel_names, samples)
+        writer.write_multiscales_metadata(
+            self._group,
+            datasets,
+            fmt=form,
+            axes=list(self.letters.lower()),
+            axes_units=axes_units(units),
+            name=name,
+            **({"metadata": metadata} if metadata else {}),
+        )
+        place_levels(self._group)
+        ours = {"description": description, "parameters": dict(parameters or {})}
+        self._group.attrs[NAMESPACE] = ours
+
+    def _add_level(self) -> None:
+        """Halve the last level, a band of rows at a time."""
+        last = self.levels[-1]
+        shape, cut = list(last.shape), [a for a in (-2, -1) if last.shape[a] > SMALL]
+        factors = list(self._factors[-1])
+        for axis in cut:
+            shape[axis] //= 2
+            factors[axis] *= 2
+        level = self._level(len(self.levels), tuple(shape))
+        rows = max(1, _BAND // (2 * BLOCK * last.shape[-1])) * BLOCK  # of the new level
+        factor = 2 if -2 in cut else 1
+        for outer in itertools.product(*(range(n) for n in shape[:-2])):
+            for start in range(0, shape[-2], rows):
+                stop = min(start + rows, shape[-2])
+                band = last[(*outer, slice(start * factor, stop * factor))]
+                for axis in cut:
+                    band = halved(band, axis)
+                level[(*outer, slice(start, stop))] = band
+        self.levels.append(level)
+        self._factors.append(tuple(factors))
+
+
+def _version_3(group: Any, letters: str) -> dict[str, Any]:
+    if group.metadata.zarr_format == 3:
+        return {"dimension_names": list(letters.lower())}
+    return {"chunk_key_encoding": {"name": "v2", "separator": "/"}}
+
+
+@contextmanager
+def stream_ngff(
+    path: Path, axes: Axes, dtype: np.dtype[Any], version: str
+) -> Iterator[tuple[NgffWriter, Any]]:
+    """Give a writer of an OME-Zarr folder, and its format; the folder appears when the block ends well.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be written; nothing is left behind under its name.
+    """
+    import zarr
+
+    check_ngff(axes, version)
+    with warnings.catch_warnings():
+        # The library warns of a class of its own while it is imported.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        import ome_zarr.writer  # noqa: F401 (for :meth:`NgffWriter.finish`)
+        from ome_zarr.format import format_from_version
+    form = format_from_version(version)
+    with whole_folder(path, replaces=ZARR_MARKS) as temporary:
+        group = zarr.open_group(temporary, mode="w", zarr_format=form.zarr_format)
+        yield NgffWriter(group, axes, dtype), form

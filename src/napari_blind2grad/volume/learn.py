@@ -1,0 +1,153 @@
+"""The runs behind a volume: the engine's own, on a sample of it, and without its prediction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from torch import Tensor
+
+from ..config import Config
+from ..engine.apply import Application, Intensity, check_fit
+from ..engine.network import multiple
+from ..engine.run import Events, Run
+from ..engine.stack import Planes, Stack
+from ..engine.warm import Warm
+from ..events import Event, Progress, Started
+from .plan import NetworkFacts
+from .sample import Sample, survey
+from .source import Source
+
+
+@dataclass(frozen=True)
+class Looked:
+    """An image that was looked at: `sample` is None where it is small enough to be held."""
+
+    source: Source
+    stack: Stack
+    sample: Sample | None
+
+
+def look(source: Source, config: Config) -> Looked:
+    """Return what :func:`~napari_blind2grad.volume.sample.survey` says of an image."""
+    return Looked(source, *survey(source, config, multiple(config)))
+
+
+class _OnSample(Run):
+    """A run on a sample that ends where it would predict.
+
+    Attributes
+    ----------
+    facts
+        What predictions need to know of each network, beside its weights.
+    last
+        The last progress.
+    """
+
+    looked: Looked
+    facts: list[NetworkFacts]
+    later: Callable[[list[int], Config], float]
+    last: Progress
+
+    @property
+    def networks(self) -> Warm:
+        """The trained networks."""
+        return self._state()
+
+    def _load(self, channels: list[int], config: Config) -> Planes:
+        looked = self.looked
+        if looked.sample is None:
+            return super()._load(channels, config)
+        return looked.sample.load(
+            looked.source, self.stack.maps, channels, config, self.device, multiple(config)
+        )
+
+    def _number(self) -> int:
+        return self.group
+
+    def _predict(self) -> Events:
+        training = self.training
+        channels = self.groups[self.group]
+        self.facts.append(
+            NetworkFacts(
+                number=self._number(),
+                channels=tuple(channels),
+                levels=tuple(training.noise.levels.tolist()),
+                variances=tuple(training.noise.variances.tolist()),
+                shares=tuple(training.share(c) for c in channels),
+            )
+        )
+        yield from ()
+
+    def _show(  # planes of a sample are nothing to look at
+        self,
+        plane: int,  # noqa: ARG002
+        estimate: Tensor,  # noqa: ARG002
+        *,
+        maps: bool = False,  # noqa: ARG002
+        final: bool = False,  # noqa: ARG002
+    ) -> Event:
+        return self._progress("train", fetch=False)
+
+    def _end(self, started: Started) -> Events:  # noqa: ARG002
+        done = self.steps_before
+        told = self._progress("predict", fetch=False)
+        self.last = replace(told, iteration=done, iterations=done)
+        del self.training  # with all that it holds
+        yield from ()
+
+    def _started(self) -> Started:
+        shape, axes = self.looked.source.shape, self.looked.source.axes
+        return replace(
+            super()._started(),
+            shape=axes.shape,
+            axes=axes.letters,
+            planes=shape[0] * shape[1] * shape[2],
+        )
+
+    def _work(self) -> float:
+        pixels = self.training.planes.noisy[:, 0].numel() * len(self.groups)
+        each = pixels * self._refreshes()
+        busy = [c for group in self.groups for c in group]
+        return self.iterations() * self.training.work + each + self.later(busy, self.config)
+
+    def _refreshes(self) -> int:
+        return self.config.cycles - 1
+
+
+class Learning(_OnSample):
+    """Trains the networks of a volume."""
+
+    def __init__(
+        self,
+        looked: Looked,
+        config: Config,
+        should_stop: Callable[[], bool],
+        warm: Warm | None,
+        later: Callable[[list[int], Config], float],
+    ) -> None:
+        self.looked, self.facts, self.later = looked, [], later
+        super().__init__(looked.stack, config, should_stop, dict, warm, previews=False)
+
+
+class Applying(_OnSample, Application):
+    """Finds out what trained networks need to know of another volume."""
+
+    def __init__(
+        self,
+        looked: Looked,
+        state: Warm,
+        config: Config,
+        intensity: Intensity,
+        should_stop: Callable[[], bool],
+        later: Callable[[list[int], Config], float],
+    ) -> None:
+        self.looked, self.facts, self.later = looked, [], later
+        check_fit(state, looked.source.shape, config)
+        super().__init__(state, looked.stack, config, intensity, should_stop, dict)
+
+    def _number(self) -> int:
+        return self._network()[0]
+
+    def _refreshes(self) -> int:
+        return 1

@@ -1,0 +1,317 @@
+"""Volumes of any size: :func:`denoise_volume_iter` and :func:`apply_volume_iter`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
+
+import numpy as np
+
+from .. import __version__
+from ..config import Config
+from ..engine import device as devices
+from ..engine.apply import Intensity
+from ..engine.network import build
+from ..engine.output import output_dtype
+from ..engine.warm import Warm
+from ..errors import ConfigError, translated
+from ..events import Array, Floats, Progress, Started
+from .geometry import Reach, choose_tile
+from .learn import Applying, Learning, Looked, look
+from .memory import budget, release, sparing
+from .plan import Plan, Tile
+from .source import Source
+from .tile import Tiles
+
+
+class Sink(Protocol):
+    """Where tiles go as they are made, such as :class:`Into` or a writer of files."""
+
+    def write(self, tile: Tile, values: Array) -> None:
+        """Take the pixels of `tile`, shape (Z, S, Y, X); no two tiles overlap."""
+
+
+class Into:
+    """A sink that fills an array.
+
+    Parameters
+    ----------
+    array
+        With the shape and axes of the image: a NumPy array, a memory map, a zarr array.
+    axes
+        Its axes.
+    """
+
+    def __init__(self, array: Any, axes: str) -> None:
+        self.array = array
+        self.axes = axes.upper()
+
+    def write(self, tile: Tile, values: Array) -> None:
+        """Put the pixels where they belong."""
+        place, ordered = placed(tile, values, self.axes)
+        self.array[place] = ordered
+
+
+def placed(tile: Tile, values: Array, axes: str) -> tuple[tuple[slice, ...], Array]:
+    """Return the index of `tile` in an array with `axes`, and its `values` (Z, S, Y, X) in their order."""
+    spans = dict(
+        C=slice(tile.c, tile.c + 1),
+        T=slice(tile.t, tile.t + 1),
+        Z=slice(*tile.z),
+        S=slice(None),
+        Y=slice(*tile.y),
+        X=slice(*tile.x),
+    )
+    whole = values[None, None]  # CTZSYX
+    absent = tuple(i for i, c in enumerate("CTZSYX") if c not in axes)
+    present = [c for c in "CTZSYX" if c in axes]
+    ordered = whole.squeeze(absent).transpose([present.index(c) for c in axes])
+    return tuple(spans[c] for c in axes), ordered
+
+
+@dataclass(frozen=True)
+class Planned:
+    """The networks are ready, and the tiles follow: with `plan` and `state` each can be made anywhere."""
+
+    plan: Plan
+    state: Warm = field(repr=False, compare=False)
+
+
+@dataclass(frozen=True)
+class Finished:
+    """Last event of a volume: a :class:`~napari_blind2grad.events.Result` without its arrays.
+
+    Attributes
+    ----------
+    plan
+        What was done; None if the run was stopped before.
+    tiles
+        How many of its tiles were made.
+    """
+
+    axes: str
+    losses: Mapping[str, Floats]
+    config: Config
+    seed: int
+    device: str
+    version: str
+    seconds: float
+    iterations: int
+    stopped: bool
+    started: Started
+    notes: tuple[str, ...]
+    plan: Plan | None
+    tiles: int
+    state: Any = field(default=None, repr=False, compare=False)
+
+
+VolumeEvent = Started | Progress | Planned | Finished
+VolumeEvents = Generator[VolumeEvent, None, None]
+
+
+def denoise_volume_iter(
+    image: Any,
+    sink: Sink,
+    axes: str | None = None,
+    config: Config | None = None,
+    *,
+    tile: tuple[int, int, int] | None = None,
+    should_stop: Callable[[], bool] | None = None,
+    warm: Warm | None = None,
+) -> VolumeEvents:
+    """Train on `image`, denoise it tile by tile into `sink`, and tell what goes on meanwhile.
+
+    Images of more than :data:`~napari_blind2grad.sizes.WHOLE` values are never in memory as a whole: the
+    network is trained on crops from all over them. The result does not depend on the tiles.
+
+    Parameters
+    ----------
+    image, axes
+        Any array that reads regions (NumPy, memory map, dask, zarr), and what its dimensions are.
+    sink
+        Takes the tiles.
+    config
+        Settings; the ``fast`` preset when None.
+    tile
+        Largest lengths of a tile along Z, Y and X; by the free memory when None.
+    should_stop
+        Polled all the time; once it returns true the run ends with the tiles that it has.
+    warm
+        As in :func:`~napari_blind2grad.denoise_iter`.
+
+    Yields
+    ------
+    VolumeEvent
+        One :class:`~napari_blind2grad.events.Started`, then
+        :class:`~napari_blind2grad.events.Progress` as they come, one :class:`Planned` between training and
+        tiles, and one :class:`Finished` at the end.
+
+    Raises
+    ------
+    ConfigError, InputError
+        If a setting or the image cannot be used.
+    OutOfMemory, EngineError
+        If the computation fails.
+    """
+    config = config or Config()
+    stop = should_stop or _never
+    with translated(), devices.threads(config.threads):
+        looked = look(Source.of(image, axes), config)
+        later = _later(looked.source)
+        run = Learning(looked, config, stop, warm, later)
+        yield from _events(run, looked, sink, tile, stop)
+
+
+def apply_volume_iter(
+    state: Warm,
+    image: Any,
+    sink: Sink,
+    axes: str | None = None,
+    config: Config | None = None,
+    *,
+    intensity: Intensity = "model",
+    tile: tuple[int, int, int] | None = None,
+    should_stop: Callable[[], bool] | None = None,
+) -> VolumeEvents:
+    """Denoise `image` tile by tile with networks that are trained already.
+
+    On the image that they were trained on, with the same settings, the result is that of the run.
+
+    Parameters
+    ----------
+    state, intensity
+        As in :func:`~napari_blind2grad.engine.apply.apply_iter`.
+    image, sink, axes, config, tile, should_stop
+        As in :func:`denoise_volume_iter`.
+
+    Yields
+    ------
+    VolumeEvent
+        As :func:`denoise_volume_iter`, with 0 iterations.
+
+    Raises
+    ------
+    InputError
+        If the image cannot be used, or not by these networks.
+    ConfigError, OutOfMemory, EngineError
+        As :func:`denoise_volume_iter`.
+    """
+    config = config or Config()
+    stop = should_stop or _never
+    with translated(), devices.threads(config.threads):
+        looked = look(Source.of(image, axes), config)
+        run = Applying(looked, state, config, intensity, stop, _later(looked.source))
+        yield from _events(run, looked, sink, tile, stop)
+
+
+def _never() -> bool:
+    return False
+
+
+def _later(source: Source) -> Callable[[list[int], Config], float]:
+    """Return what tells the work of the tiles, in the clock's units."""
+
+    def later(channels: list[int], config: Config) -> float:
+        _, t, z, _, y, x = source.shape
+        return float(len(channels) * t * z * y * x * (config.passes + 1 + config.refine))
+
+    return later
+
+
+def _events(
+    run: Learning | Applying,
+    looked: Looked,
+    sink: Sink,
+    tile: tuple[int, int, int] | None,
+    stop: Callable[[], bool],
+) -> VolumeEvents:
+    for event in run.events():
+        if isinstance(event, Started):
+            started = event
+        if isinstance(event, Started | Progress):
+            yield event
+    source, notes = looked.source, list(run.notes)
+    stopped, done, plan = run.stopped, 0, None
+    if run.facts and not stopped:
+        release(run.device)
+        plan = _plan(run, source, tile)
+        yield Planned(plan, run.networks)
+        tiles = Tiles(run.networks, plan, source)
+        for unit in plan.tiles():
+            values = yield from _made(tiles, unit, run, notes, stop)
+            if values is None:
+                stopped = True
+                break
+            sink.write(unit, values)
+            done += 1
+        del tiles
+        release(run.device)
+    losses = np.concatenate(run.losses) if run.losses else np.zeros((0, 3), np.float32)
+    yield Finished(
+        axes=source.axes.letters,
+        losses={name: losses[:, i] for i, name in enumerate(("loss", "content", "deviation"))},
+        config=run.config,
+        seed=run.config.seed,
+        device=started.device,
+        version=__version__,
+        seconds=run.clock.seconds,
+        iterations=run.steps_before,
+        stopped=stopped,
+        started=started,
+        notes=tuple(dict.fromkeys(notes)),
+        plan=plan,
+        tiles=done,
+        state=run.networks,
+    )
+
+
+def _made(
+    tiles: Tiles,
+    unit: Tile,
+    run: Learning | Applying,
+    notes: list[str],
+    stop: Callable[[], bool],
+) -> Generator[VolumeEvent, None, Array | None]:
+    """Tell of the making of a tile and return its pixels; None if it was stopped."""
+    shape = tiles.source.shape
+    work = run.later([unit.c], run.config) * unit.pixels / math.prod(shape[1:3] + shape[4:])
+    steps = sparing(tiles, unit, notes)
+    while not stop():
+        try:
+            share = next(steps)
+        except StopIteration as end:
+            values: Array = end.value
+            return values
+        run.clock.done += share * work
+        if run.clock.progress_due():
+            clock = run.clock
+            yield replace(
+                run.last, fraction=clock.fraction, seconds=clock.seconds, remaining=clock.remaining
+            )
+    steps.close()
+    return None
+
+
+def _plan(run: Learning | Applying, source: Source, tile: tuple[int, int, int] | None) -> Plan:
+    config, shape = run.config, source.shape
+    if tile is None:
+        contexts = [n.context for n in run.networks.networks if n is not None]
+        context = max(contexts)
+        network = build(shape[3], 2 * context * shape[3], config, 0)
+        guided = any(n is not None and n.guide is not None for n in run.networks.networks)
+        reach = Reach.of(network, config, context, guided=guided)
+        size = output_dtype(source.dtype, config).itemsize
+        tile = choose_tile(shape, reach, config, budget(run.device), size)
+    elif min(tile) < 1:
+        raise ConfigError(f"A tile of {tile} holds nothing: all its lengths must be at least 1.")
+    return Plan(
+        shape=source.axes.shape,
+        axes=source.axes.letters,
+        dtype=str(source.dtype),
+        config=config,
+        maps=tuple((m.low, m.scale) for m in run.stack.maps),
+        networks=tuple(run.facts),
+        tile=tile,
+    )

@@ -1,0 +1,297 @@
+"""The result of one tile, from the image around it: :func:`predict_tile`."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..config import Config
+from ..dtypes import to_dtype
+from ..engine import device as devices
+from ..engine.gradient import edge_strength
+from ..engine.masks import detail_strength
+from ..engine.network import UNet, build
+from ..engine.noise import NoiseCurve
+from ..engine.normalize import IntensityMap
+from ..engine.output import in_image_units, output_dtype
+from ..engine.predict import Predictor
+from ..engine.refine import refine
+from ..engine.stack import Planes
+from ..engine.standout import edge_gate
+from ..engine.training import SCALE, seed_of
+from ..engine.warm import Trained, Warm, Weights
+from ..errors import translated
+from ..events import Array
+from .geometry import CHUNK, Reach
+from .plan import NetworkFacts, Plan, Span, Tile
+from .planes import as_context, one_plane, read_planes, seen_with
+from .source import Source
+
+#: Yields the share of the tile that is done, and returns its pixels.
+Steps = Generator[float, None, Array]
+
+
+def predict_tile(state: Warm, plan: Plan, source: Source, tile: Tile) -> Array:
+    """Return the denoised pixels of `tile`; they depend on nothing but the arguments.
+
+    Parameters
+    ----------
+    state
+        The trained networks.
+    plan
+        The plan of the volume.
+    source
+        The image.
+    tile
+        One of ``plan.tiles()``.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (Z, S, Y, X), alpha included, in the type and the units of the result.
+
+    Raises
+    ------
+    InputError
+        If the image cannot be read.
+    OutOfMemory, EngineError
+        If the computation fails.
+    """
+    with translated(), devices.threads(plan.config.threads):
+        steps = Tiles(state, plan, source).steps(tile)
+        while True:
+            try:
+                next(steps)
+            except StopIteration as end:
+                values: Array = end.value
+                return values
+
+
+class Tiles:
+    """Makes the tiles of a plan, one after another.
+
+    Parameters
+    ----------
+    state, plan, source
+        As in :func:`predict_tile`.
+    """
+
+    def __init__(self, state: Warm, plan: Plan, source: Source) -> None:
+        self.state = state
+        self.plan = plan
+        self.source = source
+        self.device = devices.choose_device(plan.config.device)
+        self.dtype = devices.choose_dtype(plan.config.precision, self.device)
+        self.values = output_dtype(source.dtype, plan.config)
+        self._ready: dict[int, _Network] = {}
+
+    def steps(self, tile: Tile) -> Steps:
+        """Make `tile`, step by step."""
+        plan = self.plan
+        facts = next((n for n in plan.networks if tile.c in n.channels), None)
+        spans = [slice(*span) for span in (tile.z, tile.y, tile.x)]
+        if facts is None:
+            return to_dtype(self.source.read(tile.c, tile.t, *spans, alpha=True), self.values)
+        if facts.number not in self._ready:
+            self._ready[facts.number] = _Network(self, facts)
+        column = _Column(self, self._ready[facts.number], tile)
+        samples = plan.canonical[3] + self.source.has_alpha
+        out = np.empty((tile.shape[0], samples, *tile.shape[1:]), self.values)
+        yield from column.fill(out)
+        return out
+
+
+class _Network:
+    """One network, ready to predict, with what it needs to know."""
+
+    def __init__(self, tiles: Tiles, facts: NetworkFacts) -> None:
+        found = tiles.state.networks[facts.number]
+        assert found is not None
+        config, device = tiles.plan.config, tiles.device
+        self.facts = facts
+        self.found: Trained = found
+        self.seed = seed_of(config, facts.number)
+        self.noise = NoiseCurve(
+            torch.tensor(facts.levels, dtype=torch.float32, device=device),
+            torch.tensor(facts.variances, dtype=torch.float32, device=device),
+        )
+        # Masks and gates that know details come from the guide; without either it is of no use.
+        wanted = config.mask == "dual" or config.stochastic
+        samples = tiles.plan.canonical[3]
+        self.final = self._built(found.weights, samples, config, device)
+        self.guide = None
+        if found.guide is not None and wanted:
+            self.guide = self._built(found.guide, samples, config, device)
+        self.reach = Reach.of(self.final, config, found.context, guided=self.guide is not None)
+
+    def _built(self, weights: Weights, samples: int, config: Config, device: torch.device) -> UNet:
+        network = build(samples, 2 * self.found.context * samples, config, 0)
+        network.load_state_dict(dict(weights))
+        network.standardise(self.found.center, self.found.spread)
+        network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        network.eval()
+        return network
+
+    def number(self, tile: Tile, z: int, shape: tuple[int, ...]) -> int:
+        """Return the running number of a plane among those of the network."""
+        return (self.facts.channels.index(tile.c) * shape[1] + tile.t) * shape[2] + z
+
+
+class _Column:
+    """Predicts the planes of one tile in order, with no more of them in memory than must be."""
+
+    def __init__(self, tiles: Tiles, network: _Network, tile: Tile) -> None:
+        self.tiles, self.network, self.tile = tiles, network, tile
+        self.config = tiles.plan.config
+        self.shape = tiles.plan.canonical
+        self.intensity = IntensityMap(*tiles.plan.maps[tile.c])
+        reach, (height, width) = network.reach, self.shape[4:]
+        self.predicted = reach.predicted(tile.y, height), reach.predicted(tile.x, width)
+        self.read = reach.guided(tile.y, height), reach.guided(tile.x, width)
+        # What is filtered: the result with what its blocks reach, without padding.
+        self.kept: tuple[Span, Span] = tuple(  # type: ignore[assignment]
+            (max(0, a - reach.refine), min(n, b + reach.refine))
+            for (a, b), n in ((tile.y, height), (tile.x, width))
+        )
+        self._seen: dict[int, tuple[Tensor, Tensor, Tensor]] = {}
+
+    def fill(self, out: Array) -> Generator[float, None, None]:
+        """Fill `out` (Z, S, Y, X) and yield the share that is done."""
+        reach, (first, last), depth = self.network.reach, self.tile.z, self.shape[2]
+        low, high = max(0, first - reach.planes), min(depth, last + reach.planes)
+        rounds = self.config.passes + 1
+        made: dict[int, tuple[Tensor, Tensor]] = {}
+        for start in range(first, last, CHUNK):
+            stop = min(start + CHUNK, last)
+            needed = range(max(low, start - reach.planes), min(high, stop + reach.planes))
+            made = {z: planes for z, planes in made.items() if z in needed}
+            for z in needed:
+                if z not in made:
+                    made[z] = yield from self._plane(z, rounds * (high - low))
+            chunk = [made[z] for z in needed]
+            noisy, final = (torch.stack([p[i] for p in chunk]) for i in (0, 1))  # (K, S, h, w)
+            if reach.refine:
+                final = self._refined(noisy, final)
+            done = final[start - needed[0] : stop - needed[0]]
+            self._put(out[start - first : stop - first], done, (start, stop))
+
+    def _put(self, out: Array, final: Tensor, z: Span) -> None:
+        """Put the tile's part of finished planes (K, S, h, w) into `out` (K, S, Y, X), in image units."""
+        source, tile = self.tiles.source, self.tile
+        samples = final.shape[1]
+        raw: Array = np.broadcast_to(np.zeros((), source.dtype), out.shape)
+        if source.dtype.kind == "f" or source.has_alpha:  # what is not denoised is kept
+            raw = source.read(tile.c, tile.t, slice(*z), slice(*tile.y), slice(*tile.x), alpha=True)
+        values = self._inner(final, self.kept, (tile.y, tile.x)).cpu().numpy()
+        for i, plane in enumerate(values):
+            out[i, :samples] = in_image_units(
+                plane, raw[i, :samples], self.intensity, self.tiles.values
+            )
+        out[:, samples:] = to_dtype(raw[:, samples:], self.tiles.values)
+
+    def _refined(self, noisy: Tensor, final: Tensor) -> Tensor:
+        """Return the planes (K, S, h, w) filtered as the engine's run does: along Z, or a plane's samples."""
+        refined = torch.empty_like(final)
+        if self.network.reach.context:
+            parts = [(slice(None), s) for s in range(final.shape[1])]
+        else:
+            parts = [(k, slice(None)) for k in range(len(final))]  # type: ignore[misc]
+        for part in parts:
+            pilot = final[part].contiguous()
+            variance = torch.stack([self.network.noise.variance(p) for p in pilot])
+            target = torch.empty_like(pilot)
+            origin = self.kept[0][0], self.kept[1][0]
+            for _ in refine(noisy[part].contiguous(), pilot, variance, target, origin):
+                pass
+            refined[part] = target
+        return refined
+
+    def _plane(self, z: int, total: int) -> Generator[float, None, tuple[Tensor, Tensor]]:
+        """Return plane `z`, noisy and denoised, in the kept region: shapes (S, h, w)."""
+        network, config = self.network, self.config
+        planes = self._planes(z)
+        detail = torch.zeros_like(planes.valid)
+        gate = torch.zeros_like(detail)
+        if network.guide is not None:
+            medium = self._predictor(network.guide, planes).forward(0, None).contiguous()
+            strength = detail_strength(
+                planes.noisy, planes.valid, medium, network.noise, config.detail
+            )
+            detail = strength >= config.eps_g / SCALE
+            gate = edge_gate(edge_strength(medium), config.eps_s / SCALE)[:, None]
+            yield 1 / total
+        planes = self._cut(planes)
+        detail, gate = (self._inner(m, self.read, self.predicted) for m in (detail, gate))
+        edges = gate.float() if config.stochastic else None
+        share = None
+        if config.mask == "dual":
+            share = network.facts.shares[network.facts.channels.index(self.tile.c)]
+        predictor = self._predictor(network.final, planes)
+        mean = torch.zeros_like(planes.noisy)
+        for turn in range(config.passes):
+            mean += predictor.masked(0, turn, detail, edges, share)
+            yield 1 / total
+        mean /= config.passes
+        noisy = torch.where(planes.valid, planes.noisy, mean)
+        shown = [self._inner(m, self.predicted, self.kept)[0].clone() for m in (noisy, mean)]
+        return shown[0], shown[1]
+
+    def _predictor(self, network: UNet, planes: Planes) -> Predictor:
+        tiles = self.tiles
+        return Predictor(network, planes, self.config, tiles.dtype, self.network.seed)
+
+    @staticmethod
+    def _inner(image: Tensor, outer: tuple[Span, Span], inner: tuple[Span, Span]) -> Tensor:
+        rows, columns = (slice(b[0] - a[0], b[1] - a[0]) for a, b in zip(outer, inner, strict=True))
+        return image[..., rows, columns]
+
+    def _planes(self, z: int) -> Planes:
+        context = self.network.reach.context
+        wanted = seen_with(z, self.shape[2], context)
+        near = range(max(0, z - context), min(self.shape[2], z + context + 1))
+        self._seen = {n: seen for n, seen in self._seen.items() if n in near}
+        missing = [n for n in {z, *wanted} if n not in self._seen]
+        for n in sorted(missing):
+            values, valid = (
+                part.to(self.tiles.device)
+                for part in read_planes(
+                    self.tiles.source,
+                    self.intensity,
+                    (self.tile.c, self.tile.t),
+                    (n, n + 1),
+                    *self.read,
+                )
+            )
+            self._seen[n] = values, valid, as_context(values, valid) if context else values
+        values, valid, _ = self._seen[z]
+        return one_plane(
+            values,
+            valid,
+            [self._seen[n][2][0] for n in wanted],
+            (self.tile.c, self.tile.t, z),
+            self.network.number(self.tile, z, self.shape),
+            (self.read[0][0], self.read[1][0]),
+        )
+
+    def _cut(self, planes: Planes) -> Planes:
+        """Return the part of `planes` that the passes see."""
+        if self.read == self.predicted:
+            return planes
+        noisy, valid, context = (
+            self._inner(part, self.read, self.predicted)
+            for part in (planes.noisy, planes.valid, planes.context)
+        )
+        return Planes(
+            noisy=noisy,
+            valid=valid,
+            neighbours=planes.neighbours,
+            context=context,
+            index=planes.index,
+            height=noisy.shape[-2],
+            width=noisy.shape[-1],
+            numbers=planes.numbers,
+            origin=(self.predicted[0][0], self.predicted[1][0]),
+        )

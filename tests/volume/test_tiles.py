@@ -1,0 +1,213 @@
+"""However a volume is cut into tiles, the result is that of the engine that holds it whole."""
+
+from __future__ import annotations
+
+import pickle
+from dataclasses import replace
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from napari_blind2grad import Config, Result, denoise
+from napari_blind2grad.engine.apply import apply_iter
+from napari_blind2grad.engine.warm import Warm
+from napari_blind2grad.events import Progress, Started
+from napari_blind2grad.volume import (
+    Finished,
+    Into,
+    Plan,
+    Planned,
+    Source,
+    apply_volume_iter,
+    denoise_volume_iter,
+    predict_tile,
+)
+
+TINY = Config(
+    iterations=8,
+    cycles=2,
+    width=4,
+    depth=1,
+    fold=1,
+    patch=32,
+    passes=2,
+    threads=1,
+    device="cpu",
+    precision="float32",
+    dtype="float32",
+    eps_g=8,
+    context=1,
+)
+PAPER: dict[str, Any] = dict(
+    architecture="paper",
+    stochastic=True,
+    dropout=0.3,
+    gradient_layer=True,
+    depth=2,
+    refine=False,
+    eps_s=10,
+)
+#: Float32 sums in another order differ by so much of the image's range at most.
+CLOSE = 1e-5
+
+
+def noisy(shape: tuple[int, ...], seed: int = 0) -> np.ndarray:
+    clean = 60 + 40 * np.sin(np.arange(np.prod(shape)).reshape(shape) / 7)
+    return np.random.default_rng(seed).poisson(clean).astype(np.uint16)
+
+
+@cache
+def trained(config: Config, deep: bool, samples: int) -> Warm:
+    axes, shape = ("ZYX", (3, 32, 32)) if deep else ("YX", (32, 32))
+    if samples > 1:
+        axes, shape = axes + "S", (*shape, samples)
+    return denoise(noisy(shape), axes, config).state
+
+
+def volume(state: Warm, image: Any, axes: str, config: Config, tile: Any) -> np.ndarray:
+    out = np.full(image.shape, np.nan, np.float32)
+    events = list(
+        apply_volume_iter(state, image, Into(out, axes), axes, config, intensity="image", tile=tile)
+    )
+    assert isinstance(events[-1], Finished)
+    assert not np.isnan(out).any() or np.isnan(image).any()
+    return out
+
+
+def whole(state: Warm, image: Any, axes: str, config: Config) -> np.ndarray:
+    *_, last = apply_iter(state, image, axes, config, intensity="image")
+    assert isinstance(last, Result)
+    return last.image
+
+
+def assert_close(one: np.ndarray, two: np.ndarray, image: np.ndarray) -> None:
+    assert np.nanmax(np.abs(one - two)) < CLOSE * float(np.nanmax(image) - np.nanmin(image))
+
+
+@st.composite
+def cases(draw: Any) -> tuple[str, tuple[int, ...], tuple[int, int, int], dict[str, Any]]:
+    letters = draw(st.sampled_from(["", "", "Z", "Z", "T", "C", "CZ", "TCZ", "S", "ZS"]))
+    axes = "".join(draw(st.permutations("YX" + letters)))
+    # Few pixels, but more than a tile and what is read around it.
+    limits = dict(Y=(9, 44), X=(9, 44), Z=(3, 4), T=(1, 2), C=(1, 2), S=(3, 3))
+    shape = tuple(draw(st.integers(*limits[c])) for c in axes)
+    tile = draw(st.tuples(st.integers(2, 4), st.integers(15, 40), st.integers(15, 40)))
+    changes = draw(
+        st.sampled_from(
+            [
+                {},
+                dict(fold=2),
+                dict(cycles=1),
+                dict(refine=False),
+                dict(mask="uniform"),
+                dict(augment=False, depth=2),
+                PAPER,
+                {**PAPER, "augment": True, "passes": 3, "architecture": "compact"},
+            ]
+        )
+    )
+    return axes, shape, tile, changes
+
+
+@pytest.mark.timeout(900)
+@settings(max_examples=200, suppress_health_check=[HealthCheck.too_slow])
+@given(cases())
+def test_tiled_equals_untiled(
+    case: tuple[str, tuple[int, ...], tuple[int, int, int], dict[str, Any]],
+) -> None:
+    axes, shape, tile, changes = case
+    config = TINY.replace(**changes)
+    samples = 3 if "S" in axes else 1
+    state = trained(config, "Z" in axes, samples)
+    channels = shape[axes.index("C")] if "C" in axes else 1
+    state = replace(
+        state, networks=state.networks * channels, maps=state.maps * channels
+    )  # one for each channel
+    image = noisy(shape, 1)
+    assert_close(volume(state, image, axes, config, tile), whole(state, image, axes, config), image)
+
+
+def test_holes_and_alpha() -> None:
+    """Values that are no numbers stay, and fill their neighbours alike in all tiles."""
+    image = noisy((5, 50, 44), 2).astype(np.float32)
+    image[2, 20:26, 15:31] = np.nan
+    image[3, :, 40:] = np.inf
+    state = trained(TINY, True, 1)
+    out = volume(state, image, "ZYX", TINY, (2, 16, 20))
+    np.testing.assert_array_equal(np.isfinite(out), np.isfinite(image))
+    reference = whole(state, image, "ZYX", TINY)
+    finite = np.isfinite(image)
+    assert_close(out[finite], reference[finite], image[finite])
+    colour = noisy((50, 44, 4), 3)
+    state = trained(TINY, False, 3)
+    config = TINY.replace(dtype="input")
+    out = volume(state, colour, "YXS", config, (1, 16, 20))
+    np.testing.assert_array_equal(out[..., 3], colour[..., 3])
+    np.testing.assert_array_equal(out, whole(state, colour, "YXS", config))
+
+
+@pytest.mark.parametrize(("axes", "shape"), [("YX", (61, 70)), ("ZYX", (5, 48, 40))])
+def test_a_run_that_trains(axes: str, shape: tuple[int, ...]) -> None:
+    """Trained and denoised tile by tile or held whole: the same network, and the same image."""
+    image = noisy(shape)
+    out = np.zeros(shape, np.float32)
+    events = list(denoise_volume_iter(image, Into(out, axes), axes, TINY, tile=(2, 24, 24)))
+    assert_close(out, denoise(image, axes, TINY).image, image)
+    assert isinstance(events[0], Started)
+    assert (events[0].shape, events[0].axes) == (shape, axes)
+    progress = [e for e in events if isinstance(e, Progress)]
+    assert {e.phase for e in progress} == {"train", "predict"}
+    last = events[-1]
+    assert isinstance(last, Finished)
+    assert last.plan is not None
+    assert (last.tiles, last.iterations) == (len(last.plan.tiles()), TINY.iterations)
+    assert len(last.losses["loss"]) == TINY.iterations
+
+
+def test_tiles_are_made_anywhere_in_any_order() -> None:
+    image = noisy((5, 48, 40))
+    out = np.zeros(image.shape, np.float32)
+    plan: Plan | None = None
+    for event in denoise_volume_iter(image, Into(out, "ZYX"), "ZYX", TINY, tile=(2, 20, 24)):
+        if isinstance(event, Planned):
+            plan, state = event.plan, event.state
+    assert plan is not None
+    assert Plan.from_json(plan.to_json()) == plan
+    again = np.zeros_like(out)
+    sink = Into(again, "ZYX")
+    source = pickle.loads(pickle.dumps(Source.of(image, "ZYX")))
+    for tile in reversed(plan.tiles()):
+        sink.write(tile, predict_tile(state, plan, source, pickle.loads(pickle.dumps(tile))))
+    np.testing.assert_array_equal(again, out)
+
+
+def test_channels_without_a_network_pass() -> None:
+    image = noisy((2, 40, 40))
+    image[0] = 7
+    out = np.zeros(image.shape, np.float32)
+    *_, last = denoise_volume_iter(image, Into(out, "CYX"), "CYX", TINY)
+    np.testing.assert_array_equal(out[0], 7)
+    assert out[1].std() < image[1].std()
+    assert any("Channel 0 is constant" in note for note in last.notes)
+
+
+def test_a_stop_ends_it() -> None:
+    image = noisy((6, 64, 64))
+    seen: list[Any] = []
+    run = denoise_volume_iter(
+        image,
+        Into(np.zeros(image.shape, np.float32), "ZYX"),
+        "ZYX",
+        TINY,
+        tile=(2, 32, 32),
+        should_stop=lambda: any(isinstance(e, Planned) for e in seen),
+    )
+    for event in run:
+        seen.append(event)  # noqa: PERF402
+    last = seen[-1]
+    assert last.stopped
+    assert last.tiles == 0

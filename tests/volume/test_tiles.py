@@ -113,6 +113,15 @@ def cases(draw: Any) -> tuple[str, tuple[int, ...], tuple[int, int, int], dict[s
     return axes, shape, tile, changes
 
 
+@pytest.mark.parametrize(("axes", "shape"), [("YX", (150, 140)), ("ZYX", (5, 120, 130))])
+def test_groups_of_like_blocks_are_the_same_in_tiles(axes: str, shape: tuple[int, ...]) -> None:
+    """Tiles smaller than what the last step looks at: groups and their members are those of the whole."""
+    image = noisy(shape)
+    state = denoise(image, axes, TINY).state
+    result = volume(state, image, axes, TINY, (2, 40, 40))
+    assert_close(result, whole(state, image, axes, TINY), image)
+
+
 @pytest.mark.timeout(900)
 @settings(max_examples=200, suppress_health_check=[HealthCheck.too_slow])
 @given(cases())

@@ -109,3 +109,17 @@ def test_guessed_axes(shape, rgb, labels, expected):
     options = {} if labels is None else {"axis_labels": labels}
     layer = Image(np.zeros(shape), rgb=rgb, **options)
     assert suggested_axes(layer) == expected
+
+
+def test_a_volume_that_does_not_fit_is_refused_before_it_is_read(viewer, dock, qtbot, monkeypatch):
+    import dask.array as da
+    import psutil
+
+    big = da.from_array(np.zeros((1, 64, 64), np.uint16)).rechunk((1, 64, 64))
+    big = da.broadcast_to(big, (2**14, 64, 64))
+    viewer.add_image(big, name="big", contrast_limits=(0, 1))
+    free = psutil.virtual_memory()._replace(available=2**30)
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: free)
+    words = run_and_fail(dock, qtbot)
+    assert "takes about 2 GiB of memory, and 1 GiB are free" in words
+    assert "tile by tile" in words

@@ -6,6 +6,7 @@ the worker thread sees only the snapshot.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +18,10 @@ from napari.utils.transforms import Affine
 from ..axes import Axes, guess_axes, parse_axes
 from ..errors import InputError
 
+#: Bytes that a run takes for each value: image, result, maps and what the network works on.
+_BYTES = 24
+#: Regions smaller than this are never worth a question.
+_SMALL = 2**24
 #: Spellings of axis labels that are understood beside the single letters.
 _LABELS = {
     "time": "T",
@@ -142,7 +147,7 @@ def take_snapshot(
     Raises
     ------
     InputError
-        If the layer or its axes cannot be used.
+        If the layer or its axes cannot be used, or a run on the region does not fit into memory.
     """
     data = finest(suitable(layer))
     parsed = parse_axes(axes or suggested_axes(layer), data.shape, rgb=layer.rgb)
@@ -151,6 +156,9 @@ def take_snapshot(
             f"“{layer.name}” is a colour image: its axes must end with S, not {parsed.letters!r}."
         )
     region = tuple(region) if region is not None else (slice(None),) * data.ndim
+    _check_room(
+        layer.name, [len(range(n)[part]) for part, n in zip(region, data.shape, strict=True)]
+    )
     starts = [part.indices(n)[0] for part, n in zip(region, data.shape, strict=True)]
     linear = Affine(scale=layer.scale, rotate=layer.rotate, shear=layer.shear).linear_matrix
     return Snapshot(
@@ -169,6 +177,23 @@ def take_snapshot(
         units=tuple(layer.units),
         axis_labels=tuple(layer.axis_labels),
     )
+
+
+def _check_room(name: str, shape: Sequence[int]) -> None:
+    """Raise :class:`InputError` if the memory that is free does not hold a run on so many values."""
+    import psutil
+
+    needed = _BYTES * math.prod(shape)
+    if needed < _BYTES * _SMALL:
+        return
+    free = psutil.virtual_memory().available
+    if needed > free:
+        raise InputError(
+            f"A run on this region of “{name}” takes about {needed / 2**30:.0f} GiB of memory, and "
+            f"{free / 2**30:.0f} GiB are free. Choose a smaller region above: a plane, the view or a "
+            "rectangle. The command line denoises files of any size tile by tile: blind2grad denoise "
+            "FILE -o OUT.ome.zarr"
+        )
 
 
 def world_to_data(layer: Layer, point: Sequence[float], units: Sequence[Any] | None) -> np.ndarray:

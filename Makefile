@@ -21,8 +21,8 @@ setup: ## virtual environment, pinned packages, Qt's system libraries
 demo: setup ## denoise the sample in a real napari window; results in demo-output/
 	@$(BIN)/python -m napari_blind2grad.gui.demo --output demo-output $(ARGS)
 
-test: setup ## every test, with real napari windows (on Linux under Xvfb)
-	@$(BIN)/python -m pytest $(ARGS)
+test: setup ## every test, with real napari windows (on Linux under Xvfb), on two cores
+	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 bench: ## measure ours and the peers on a few images (15 minutes); table in docs/results.md
 	@$(SETUP) --no-window --extras all,test,dev,bench

@@ -31,9 +31,10 @@ def budget(device: torch.device) -> int:
     return min(_HOST, int(_SHARE_HOST * psutil.virtual_memory().available))
 
 
-def release(device: torch.device) -> None:
-    """Give back what is not in use."""
-    gc.collect()
+def release(device: torch.device, *, cycles: bool = True) -> None:
+    """Give back what is not in use; with `cycles` also what only holds itself, which takes longer to find."""
+    if cycles:
+        gc.collect()
     if device.type == "cuda":
         torch.cuda.empty_cache()
 

@@ -235,7 +235,7 @@ def _events(
     source, notes = looked.source, list(run.notes)
     stopped, done, plan = run.stopped, 0, None
     if run.facts and not stopped:
-        release(run.device)
+        release(run.device, cycles=started.iterations > 0)  # the training's
         plan = _plan(run, source, tile)
         yield Planned(plan, run.networks)
         tiles = Tiles(run.networks, plan, source)
@@ -247,7 +247,7 @@ def _events(
             sink.write(unit, values)
             done += 1
         del tiles
-        release(run.device)
+        release(run.device, cycles=False)
     losses = np.concatenate(run.losses) if run.losses else np.zeros((0, 3), np.float32)
     yield Finished(
         axes=source.axes.letters,

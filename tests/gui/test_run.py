@@ -231,3 +231,16 @@ def test_status_tells_device_noise_and_thresholds(dock, running, qtbot):
     assert "A note." in dock.noise.text()
     assert dock.findChild(object, "eps_g_own").text() == "/255 =\u00a080"  # 40 / 255 * 510
     assert dock.findChild(object, "share_1").text() == "hidden, flat 25 %"
+
+
+def test_a_run_that_is_left_while_layers_get_their_result_is_gone(dock, stack, viewer, qtbot):
+    from napari_blind2grad.gui.run import Run
+
+    viewer.add_image(stack, name="X")
+    dock.run()
+    run = dock.conductor.run
+    run.live.step = lambda: True  # there is always another layer to be done
+    qtbot.waitUntil(lambda: run._thread_gone, timeout=10_000)
+    with qtbot.waitSignal(run.destroyed, timeout=5000):
+        dock.cancel()
+    assert not dock.findChildren(Run)

@@ -151,6 +151,8 @@ class Run(QObject):
             return
         self.worker.quit()
         self._close(reason)
+        if self._thread_gone:  # the result was there, but not yet in all layers
+            self.ended.emit()
 
     # ------------------------------------------------------------------------ the worker
 

@@ -17,7 +17,7 @@ import pytest
 from monkey import Monkey
 from qtpy.QtCore import QCoreApplication, QEvent, QObject, QThreadPool
 from qtpy.QtTest import QTest
-from qtpy.QtWidgets import QApplication, QWidget
+from qtpy.QtWidgets import QApplication, QMenu, QWidget
 
 from napari_blind2grad import preset_files
 from napari_blind2grad.config import Config
@@ -97,11 +97,14 @@ def go_home(monkey, qtbot):
 def census(monkey):
     """Count what may not become more."""
     verdicts = monkey.dock.quality._list  # keeps a label for each line that it ever needed
+    # A menu's entries stay until it opens again.
+    entries = [a for menu in monkey.dock.findChildren(QMenu) for a in menu.actions()]
     own = monkey.dock.findChildren(QWidget)
     threads = [t for t in threading.enumerate() if not isinstance(t, threading._DummyThread)]
     return {
         "objects in the dock": len(monkey.dock.findChildren(QObject))
-        - len(verdicts.findChildren(QObject)),
+        - len(verdicts.findChildren(QObject))
+        - len(entries),
         "widgets in the dock": len(own) - len(verdicts.findChildren(QWidget)),
         "other widgets": len(QApplication.allWidgets()) - len(own),
         "top-level widgets": len(QApplication.topLevelWidgets()),

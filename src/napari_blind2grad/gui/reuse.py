@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from napari.layers import Image
@@ -129,9 +131,15 @@ class Reuse(QWidget):
         self._menu.clear()
         for layer in self._offered():
             action = self._menu.addAction(layer.name.replace("&", "&&"))
-            action.triggered.connect(lambda _=False, layer=layer: self.chosen.emit(layer))
+            # The entry stays until the menu opens again, and a layer may be large.
+            action.triggered.connect(partial(self._choose, weakref.ref(layer)))
         if self._menu.isEmpty():
             self._menu.addAction("no image open").setEnabled(False)
+
+    def _choose(self, of: weakref.ref[Image], _checked: bool = False) -> None:
+        layer = of()
+        if layer is not None:
+            self.chosen.emit(layer)
 
     def _ask_save(self) -> None:
         dialog = self._dialog("Save the network as a folder", "save_network_dialog")

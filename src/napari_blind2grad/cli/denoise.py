@@ -63,11 +63,12 @@ def run_denoise(args: argparse.Namespace) -> int:
         keeper = _keeper_for(args, target)
         if args.resume:
             remove_leftovers(target)
+        result = None
         try:
             result = _denoise(image, config, interrupts, keeper, quiet=args.quiet)
-        except BaseException:
-            _tell_of_checkpoint(keeper)
-            raise
+        finally:
+            if result is None or result.stopped:
+                _tell_of_checkpoint(keeper)
         if result.stopped and result.iterations == 0:
             complain("Interrupted before the first step: nothing was written.")
             return _INTERRUPTED
@@ -78,8 +79,6 @@ def run_denoise(args: argparse.Namespace) -> int:
             result.save_model(args.save_model)
         if keeper is not None and not result.stopped:
             keeper.remove()
-    if result.stopped:
-        _tell_of_checkpoint(keeper)
     if not args.quiet:
         say(summary(target, image, result, dtype))
     return _INTERRUPTED if interrupts.asked else 0

@@ -187,17 +187,14 @@ def whole_folder(path: str | os.PathLike[str], replaces: Sequence[str]) -> Itera
         yield temporary
         if final.exists():
             final.rename(old)
-        try:
-            temporary.rename(final)
-        except BaseException:
-            if old.exists():
-                old.rename(final)
-            raise
+        temporary.rename(final)
     except OutputError:
         raise
     except OSError as error:
         raise OutputError(f"{path} could not be written: {_reason(error, final.parent)}") from error
     finally:
+        if old.exists() and not final.exists():  # the new one could not take its place
+            old.rename(final)
         shutil.rmtree(temporary, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)
 

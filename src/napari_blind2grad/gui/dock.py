@@ -218,14 +218,14 @@ class Blind2GradWidget(Pane):
             lambda: self.running or self.batch.running,
             content,
         )
+        self.action_bar = ActionBar(content)
+        self.reuse = Reuse(self.input.offered, content)
         self.batch = BatchBox(
             self.form.config,
             self._leash.hold,
             lambda: self.running or self.compare.running,
             content,
         )
-        self.action_bar = ActionBar(content)
-        self.reuse = Reuse(self.input.offered, content)
         above = (self.input, self.form, self.thresholds, None, self.choice, self.swipe, None)
         running = (self.panel, self.tuner, self.plot, self.noise, self.legend, self.history)
         self.fill(

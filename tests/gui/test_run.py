@@ -245,3 +245,17 @@ def test_a_run_that_is_left_while_layers_get_their_result_is_gone(dock, stack, v
     with qtbot.waitSignal(run.destroyed, timeout=5000):
         dock.cancel()
     assert not dock.findChildren(Run)
+
+
+def test_controls_of_a_layer_that_is_not_shown_any_more_are_gone(dock, stack, viewer, qtbot):
+    viewer.add_image(stack, name="X")
+    dock.run()
+    live = dock.conductor.run.live
+
+    def ready():  # a layer is made, and so are its controls
+        return live._made is not None and live._controls._layer is not None
+
+    qtbot.waitUntil(ready, timeout=10_000)
+    dock.conductor.run._result = object()  # came just now
+    dock.cancel()
+    assert set(viewer.window._qt_viewer.controls.widgets) == set(viewer.layers)

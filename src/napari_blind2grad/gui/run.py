@@ -273,9 +273,9 @@ class Run(QObject):
         if self._bar is not None:
             self._bar.close()
             self._bar = None
+        self.live.abandon()
         # Before the start, the layers are still those of the run before.
         if self._result is None and self._began:
-            self.live.abandon()
             self.live.finish(
                 unfinished(
                     self.worker.config,

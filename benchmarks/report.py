@@ -36,8 +36,8 @@ measuring, for every method. BM3D is given σ, and BM4D σ or λ, where the nois
 
 Images of a set alternate between two halves. Choices belong on `tune`, and **the means below
 are over `report` alone**, but where a heading says otherwise: for each image the median over seeds, then the
-mean over images. `n` counts images. Margins are over the images that both methods have. Peak memory is that of
-the whole process.
+mean over images. `n` counts images. Margins are over the images that both methods have. Peak memory is that
+of the whole process.
 """
 
 Result = dict[str, object]

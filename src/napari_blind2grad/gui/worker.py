@@ -27,7 +27,7 @@ from .network import Application
 from .past import Past
 
 #: Priority of the computation against the window's: 0 the same, 19 only what the window leaves.
-_NICENESS = 5
+_NICENESS = 10
 
 
 def give_way() -> None:

@@ -18,12 +18,14 @@ from monkey import Monkey
 from qtpy.QtCore import QCoreApplication, QEvent, QObject, QThreadPool
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication, QLabel, QMenu, QWidget
+from vispy.scene.widgets import Grid
 
 from napari_blind2grad import preset_files
 from napari_blind2grad.config import Config
 from napari_blind2grad.gui import preload
 from napari_blind2grad.gui import presets as preset_menu
 from napari_blind2grad.gui.dock import Blind2GradWidget
+from napari_blind2grad.gui.live import grid
 
 pytestmark = pytest.mark.skipif(
     sys.platform != "linux", reason="under Xvfb no other program takes the focus away"
@@ -69,6 +71,14 @@ def monkey(make_napari_viewer, request, tmp_path, monkeypatch):
     return Monkey(viewer, dock, request.config.getoption("--monkey-seed"), tmp_path)
 
 
+def forget_grids(viewer):
+    """Undo that napari keeps all grids it ever drew, 2 MB for each layer in them: ours would not show."""
+    canvas = viewer.window._qt_viewer.canvas
+    for widget in list(canvas.central_widget._widgets):
+        if isinstance(widget, Grid) and widget is not canvas.grid:
+            canvas.central_widget.remove_widget(widget)
+
+
 def go_home(monkey, qtbot):
     """Stop all that goes on and take everything away, as a user would who begins anew."""
     viewer, dock = monkey.viewer, monkey.dock
@@ -83,7 +93,9 @@ def go_home(monkey, qtbot):
     dock.swipe.box.setChecked(False)
     dock.choice.grid.setChecked(False)
     viewer.dims.ndisplay = 2
+    grid(viewer).enabled = False
     viewer.layers.clear()
+    forget_grids(viewer)
     dock.batch.table.setRowCount(0)
     dock.set_config(START)
     # Workers that are done tell so through the event loop, which is to be emptied too.
@@ -100,9 +112,11 @@ def census(monkey):
     # A menu's entries stay until it opens again, and a label keeps the document that its first rich text
     # was laid out in.
     entries = [a for menu in monkey.dock.findChildren(QMenu) for a in menu.actions()]
-    inner = {
-        id(o) for label in monkey.dock.findChildren(QLabel) for o in label.findChildren(QObject)
-    }
+    labels = monkey.dock.findChildren(QLabel)
+    kept = [
+        o for label in labels for o in label.findChildren(QObject)
+    ]  # alive, so that ids are theirs
+    inner = {id(o) for o in kept}
     objects = [o for o in monkey.dock.findChildren(QObject) if id(o) not in inner]
     own = monkey.dock.findChildren(QWidget)
     threads = [t for t in threading.enumerate() if not isinstance(t, threading._DummyThread)]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,23 +19,25 @@ from ..engine.apply import Intensity
 from ..engine.output import output_dtype
 from ..errors import Blind2GradError
 from ..events import Array
-from ..io import check_target, is_zarr
+from ..io import check_target, is_zarr, remove_leftovers
 from ..io.ngff_stream import stream_ngff
 from ..io.units import usable_scale, usable_units
+from ..io.whole import lasting_size
 from ..io.write import stream_tiff
 from .plan import Tile
+from .sinks import Sink, placed
 from .source import Source
 from .stream import (
     Finished,
-    Sink,
     VolumeEvent,
     VolumeEvents,
     apply_volume_iter,
     denoise_volume_iter,
-    placed,
 )
+from .survival import identify_volume, unfinished
 
 if TYPE_CHECKING:
+    from ..checkpoint import Keeper
     from ..io.ngff_stream import NgffWriter
     from ..io.write import TiffWriter
     from ..model import Model
@@ -48,14 +52,23 @@ class Stopped(Blind2GradError):
 
 
 class _File:
-    """A sink that hands tiles to a writer of files."""
+    """A sink that hands tiles to a writer of files; `mark` is that of the file, if it lasts."""
 
-    def __init__(self, writer: NgffWriter | TiffWriter, axes: Axes) -> None:
-        self._writer, self._axes = writer, axes
+    def __init__(self, writer: NgffWriter | TiffWriter, axes: Axes, mark: str) -> None:
+        self._writer, self._axes, self._mark = writer, axes, mark
 
     def write(self, tile: Tile, values: Array) -> None:
         region, ordered = placed(tile, values, self._axes.letters)
         self._writer.write(region, ordered)
+
+    def state(self) -> Mapping[str, Any]:
+        return {"mark": self._mark, **self._writer.state()}
+
+    def take(self, state: Mapping[str, Any]) -> bool:
+        if not self._writer.again or state["mark"] != self._mark:
+            return False
+        self._writer.take(state)
+        return True
 
 
 def store(
@@ -72,6 +85,7 @@ def store(
     description: str = "",
     parameters: Mapping[str, Any] | None = None,
     input_path: Path | None = None,
+    keeper: Keeper | None = None,
 ) -> VolumeEvents:
     """Write the tiles of a run into the file `path`, which appears when the last is there.
 
@@ -90,6 +104,9 @@ def store(
         As in :func:`~napari_blind2grad.io.write_image`.
     input_path
         The input file, which must not be overwritten.
+    keeper
+        What keeps the checkpoint of the run, which has its options already: finished tiles then outlive the
+        process, in a hidden file beside `path`, for as long as there is a checkpoint.
 
     Yields
     ------
@@ -104,18 +121,22 @@ def store(
     path, axes = Path(path), source.axes
     kind = np.dtype(output_dtype(source.dtype, config) if dtype is None else dtype)
     size = int(np.prod(axes.shape, dtype=np.int64)) * kind.itemsize
-    check_target(path, dtype=kind, nbytes=size, source=input_path)
     facts: dict[str, Any] = dict(
         scale=usable_scale(scale, axes.letters),
         units=usable_units(units, axes.letters),
         channel_names=channel_names,
-        description=description,
-        parameters=dict(parameters or {}),
     )
+    mark = "" if keeper is None else _mark(keeper, kind, ome_zarr, facts)
+    facts |= dict(description=description, parameters=dict(parameters or {}))
+    again = keeper is not None and unfinished(keeper.found).get("mark") == mark
+    if mark:
+        remove_leftovers(path, but=mark)
+    there = lasting_size(path, mark) if again else 0
+    check_target(path, dtype=kind, nbytes=max(0, size - there), source=input_path)
     finished: Finished | None = None
     try:
-        with _writer(path, axes, kind, ome_zarr, facts) as (writer, finish):
-            for event in run(_File(writer, axes)):
+        with _writer(path, axes, kind, ome_zarr, facts, mark, again) as (writer, finish):
+            for event in run(_File(writer, axes, mark)):
                 if isinstance(event, Finished):
                     finished = event
                     if event.stopped:
@@ -131,21 +152,37 @@ def store(
             finish()
     except Stopped as stopped:
         finished = stopped.finished
+    finally:
+        if keeper is not None and not keeper.kept:
+            remove_leftovers(path)
     assert finished is not None
     yield finished
 
 
 @contextmanager
 def _writer(
-    path: Path, axes: Axes, dtype: np.dtype[Any], ome_zarr: str, facts: dict[str, Any]
+    path: Path,
+    axes: Axes,
+    dtype: np.dtype[Any],
+    ome_zarr: str,
+    facts: dict[str, Any],
+    mark: str,
+    again: bool,
 ) -> Iterator[tuple[NgffWriter | TiffWriter, Callable[[], None]]]:
     """Give what takes the tiles, and what is called after the last."""
     if is_zarr(path):
-        with stream_ngff(path, axes, dtype, ome_zarr) as (writer, form):
+        how: dict[str, Any] = dict(lasting=mark, again=again)
+        with stream_ngff(path, axes, dtype, ome_zarr, **how) as (writer, form):
             yield writer, lambda: writer.finish(path.name, form=form, **facts)
     else:
-        with stream_tiff(path, axes, dtype, **facts) as tiff:
+        with stream_tiff(path, axes, dtype, lasting=mark, again=again, **facts) as tiff:
             yield tiff, lambda: None
+
+
+def _mark(keeper: Keeper, dtype: np.dtype[Any], ome_zarr: str, facts: Mapping[str, Any]) -> str:
+    """Return a word for a file of this run, in this form, with these facts."""
+    whole = [keeper.folder.identity, dtype.str, ome_zarr, facts]
+    return hashlib.sha256(json.dumps(whole, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
 def _described(config: Config, axes: str, network: str = "") -> dict[str, Any]:
@@ -178,6 +215,8 @@ def denoise_volume(
     tile: tuple[int, int, int] | None = None,
     should_stop: Callable[[], bool] | None = None,
     on_event: Callable[[VolumeEvent], None] | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
+    resume: bool = False,
 ) -> Finished:
     """Denoise an image of any size into a file; neither image nor result is in memory as a whole.
 
@@ -198,6 +237,8 @@ def denoise_volume(
         Polled all the time; once it returns true the run ends, and nothing is written.
     on_event
         Called with every event of :func:`~napari_blind2grad.volume.denoise_volume_iter` but the last.
+    checkpoint, resume
+        As in :func:`napari_blind2grad.denoise`. Finished tiles are kept too, in a hidden file beside `path`.
 
     Returns
     -------
@@ -213,22 +254,33 @@ def denoise_volume(
     OutOfMemory, EngineError
         If the computation fails.
     """
+    from ..checkpoint import keeper_at
+
     config = config or Config()
     source = Source.of(image, axes)
+    keeper = keeper_at(checkpoint, resume=resume)
+    options: dict[str, Any] = {}
+    if keeper is not None:
+        keeper.check()
+        options = keeper.options_for(identify_volume(source, config))
     events = store(
         path,
         source,
         lambda sink: denoise_volume_iter(
-            source, sink, None, config, tile=tile, should_stop=should_stop
+            source, sink, None, config, tile=tile, should_stop=should_stop, **options
         ),
         config,
         scale=scale,
         units=units,
         channel_names=channel_names,
         ome_zarr=ome_zarr,
+        keeper=keeper,
         **_described(config, source.axes.letters),
     )
-    return _last(events, on_event)
+    finished = _last(events, on_event)
+    if keeper is not None and not finished.stopped:
+        keeper.remove()
+    return finished
 
 
 def apply_volume(

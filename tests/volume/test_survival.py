@@ -245,10 +245,10 @@ def test_a_damaged_record_of_tiles_is_refused(
 @pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
 def test_killed_again_and_again(tmp_path: Path) -> None:
     source, out, whole = (tmp_path / name for name in ("in.ome.zarr", "out.ome.zarr", "w.ome.zarr"))
-    write_image(source, noisy(6, 64, 64), axes="ZYX")
+    write_image(source, noisy(5, 64, 64), axes="ZYX")
     argv = ["denoise", str(source), "--threads=1", "--device=cpu", "--tile=1,32,64", "--quiet"]
     argv += [
-        "--iterations=40",
+        "--iterations=20",
         "--cycles=2",
         "--width=4",
         "--depth=2",
@@ -269,11 +269,11 @@ def test_killed_again_and_again(tmp_path: Path) -> None:
         return run["step"] >= step and len(run.get("tiles", {}).get("done", ())) >= tiles
 
     random = np.random.default_rng(1)
-    for moment in ((15, 0), (40, 5)):
+    for moment in ((8, 0), (20, 5)):
         process = subprocess.Popen(command, env=environment)
         while not at(*moment):
             assert process.poll() is None
-            time.sleep(0.002)
+            time.sleep(0.01)
         time.sleep(random.random() * 0.02)
         process.kill()
         assert process.wait(60) == -signal.SIGKILL

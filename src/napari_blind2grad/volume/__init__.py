@@ -5,10 +5,11 @@ from __future__ import annotations
 from .plan import Plan, Tile
 from .sinks import Into, LastingSink
 from .source import Source
-from .store import apply_volume, denoise_volume, store
+from .store import store
 from .stream import Finished, Planned, apply_volume_iter, denoise_volume_iter
 from .survival import identify_volume
 from .tile import predict_tile
+from .whole import apply_volume, denoise_volume
 
 __all__ = [
     "Finished",

@@ -271,11 +271,13 @@ def test_killed_again_and_again(tmp_path: Path) -> None:
     random = np.random.default_rng(1)
     for moment in ((8, 0), (20, 5)):
         process = subprocess.Popen(command, env=environment)
-        while not at(*moment):
-            assert process.poll() is None
-            time.sleep(0.01)
-        time.sleep(random.random() * 0.02)
-        process.kill()
+        try:
+            while not at(*moment):
+                assert process.poll() is None
+                time.sleep(0.01)
+            time.sleep(random.random() * 0.02)
+        finally:
+            process.kill()
         assert process.wait(60) == -signal.SIGKILL
         assert not out.exists()
     assert main(argv) == 0

@@ -22,7 +22,7 @@ ALLOWED = {
     "quality": {"base", "quality"},
     "checkpoint": {"base", "io", "engine", "checkpoint"},
     "cluster": {"base", "cluster"},
-    "volume": {"base", "io", "engine", "model", "volume"},
+    "volume": {"base", "io", "engine", "checkpoint", "model", "volume"},
     "api": {"base", "engine", "checkpoint", "api"},
     "model": {"base", "io", "engine", "model"},
     "batch": {"base", "io", "engine", "checkpoint", "cluster", "model", "batch"},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -44,28 +45,57 @@ class NgffWriter:
         Axes of what is given to :meth:`write`; colour samples become channels.
     dtype
         Type of the pixels.
+    lasting
+        Whether pixels are on the disk, come what may, when :meth:`write` returns.
+    again
+        Go on with the pixels that the group holds, if it does.
+
+    Attributes
+    ----------
+    again
+        Whether it did.
     """
 
-    def __init__(self, group: Any, axes: Axes, dtype: np.dtype[Any]) -> None:
-        self.axes, self.dtype = axes, dtype
+    def __init__(
+        self,
+        group: Any,
+        axes: Axes,
+        dtype: np.dtype[Any],
+        *,
+        lasting: bool = False,
+        again: bool = False,
+    ) -> None:
+        self.axes, self.dtype, self.lasting = axes, dtype, lasting
         self.named, self.letters = usual_axes(axes)
         self._group = group
         shape = tuple(axes.shape[self.named.index(c)] for c in self.letters)
         self._channel = self.letters.find("C")
         count = shape[self._channel] if self._channel >= 0 else 1
         self._low, self._high = np.full(count, np.inf), np.full(count, -np.inf)
-        self.levels = [self._level(0, shape)]
+        found = self._found(shape) if again else None
+        self.again = found is not None
+        self.levels = [self._level(0, shape) if found is None else found]
         self._factors = [
             (1,) * len(shape)
         ]  # pixels of the image along each side of a level's pixel
 
+    def _found(self, shape: tuple[int, ...]) -> Any:
+        """Return the array of the image that the group holds; smaller levels are made anew."""
+        import zarr
+
+        found = self._group.get("0")
+        if not isinstance(found, zarr.Array):
+            return None
+        same = (found.shape, found.dtype, found.chunks) == (shape, self.dtype, _blocks(shape))
+        return found.with_config({"write_empty_chunks": True}) if same else None
+
     def _level(self, number: int, shape: tuple[int, ...]) -> Any:
-        blocks = (*[1] * (len(shape) - 2), *(min(n, BLOCK) for n in shape[-2:]))
         return self._group.create_array(
             str(number),
             shape=shape,
-            chunks=blocks,
+            chunks=_blocks(shape),
             dtype=self.dtype,
+            overwrite=self.lasting,
             # Blocks of zeros are stored too, so that a reader can tell them from lost ones.
             config={"write_empty_chunks": True},
             **_version_3(self._group, self.letters),
@@ -77,6 +107,8 @@ class NgffWriter:
         ordered = to_dtype(values, self.dtype).transpose(order)
         place = tuple(region[i] for i in order)
         self.levels[0][place] = np.ascontiguousarray(ordered)
+        if self.lasting:
+            _sync(self.levels[0], place)
         first = 0 if self._channel < 0 else place[self._channel].indices(len(self._low))[0]
         parts = [ordered] if self._channel < 0 else np.moveaxis(ordered, self._channel, 0)
         for i, part in enumerate(parts, first):
@@ -84,6 +116,16 @@ class NgffWriter:
             if finite.size:
                 self._low[i] = min(self._low[i], float(finite.min()))
                 self._high[i] = max(self._high[i], float(finite.max()))
+
+    def state(self) -> dict[str, Any]:
+        """Return what is known of the pixels written so far, as JSON can hold it."""
+        ends = {"low": self._low, "high": self._high}
+        return {k: [v if np.isfinite(v) else None for v in e.tolist()] for k, e in ends.items()}
+
+    def take(self, state: Mapping[str, Any]) -> None:
+        """Take back what :meth:`state` returned before the process was killed."""
+        for known, name, nothing in ((self._low, "low", np.inf), (self._high, "high", -np.inf)):
+            known[:] = [nothing if v is None else float(v) for v in state[name]]
 
     def finish(
         self,
@@ -155,6 +197,25 @@ class NgffWriter:
         self._factors.append(tuple(factors))
 
 
+def _blocks(shape: tuple[int, ...]) -> tuple[int, ...]:
+    return (*[1] * (len(shape) - 2), *(min(n, BLOCK) for n in shape[-2:]))
+
+
+def _sync(array: Any, place: Sequence[slice]) -> None:
+    """Have the blocks of `array` in `place` reach the disk."""
+    folder = Path(array.store.root) / array.path
+    spans = [
+        range(s.indices(n)[0] // b, -(-s.indices(n)[1] // b))
+        for s, n, b in zip(place, array.shape, array.chunks, strict=True)
+    ]
+    for block in itertools.product(*spans):
+        handle = os.open(folder / array.metadata.encode_chunk_key(block), os.O_RDWR)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
 def _version_3(group: Any, letters: str) -> dict[str, Any]:
     if group.metadata.zarr_format == 3:
         return {"dimension_names": list(letters.lower())}
@@ -163,9 +224,24 @@ def _version_3(group: Any, letters: str) -> dict[str, Any]:
 
 @contextmanager
 def stream_ngff(
-    path: Path, axes: Axes, dtype: np.dtype[Any], version: str
+    path: Path,
+    axes: Axes,
+    dtype: np.dtype[Any],
+    version: str,
+    *,
+    lasting: str = "",
+    again: bool = False,
 ) -> Iterator[tuple[NgffWriter, Any]]:
     """Give a writer of an OME-Zarr folder, and its format; the folder appears when the block ends well.
+
+    Parameters
+    ----------
+    path, axes, dtype, version
+        The folder, and what is in it.
+    lasting
+        As in :func:`~napari_blind2grad.io.whole_folder`.
+    again
+        Go on with the pixels that lasted, if they are there.
 
     Raises
     ------
@@ -181,6 +257,21 @@ def stream_ngff(
         import ome_zarr.writer  # noqa: F401 (for :meth:`NgffWriter.finish`)
         from ome_zarr.format import format_from_version
     form = format_from_version(version)
-    with whole_folder(path, replaces=ZARR_MARKS) as temporary:
-        group = zarr.open_group(temporary, mode="w", zarr_format=form.zarr_format)
-        yield NgffWriter(group, axes, dtype), form
+    with whole_folder(path, replaces=ZARR_MARKS, lasting=lasting) as temporary:
+        group = _group_again(temporary, form.zarr_format) if again else None
+        if group is None:
+            group = zarr.open_group(temporary, mode="w", zarr_format=form.zarr_format)
+        yield NgffWriter(group, axes, dtype, lasting=bool(lasting), again=again), form
+
+
+def _group_again(path: Path, zarr_format: int) -> Any:
+    """Return the group that a process which was killed has left in `path`; None if there is none."""
+    import zarr
+
+    for half in path.rglob("*.partial"):  # blocks that zarr was writing
+        half.unlink()
+    try:
+        group = zarr.open_group(path, mode="r+")
+    except (OSError, ValueError):
+        return None
+    return group if group.metadata.zarr_format == zarr_format else None

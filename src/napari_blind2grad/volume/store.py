@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,10 +16,9 @@ from ..engine.apply import Intensity
 from ..engine.output import output_dtype
 from ..errors import Blind2GradError
 from ..events import Array
-from ..io import check_target, is_zarr
-from ..io.ngff_stream import stream_ngff
+from ..io import check_target
+from ..io.stream import streamed
 from ..io.units import usable_scale, usable_units
-from ..io.write import stream_tiff
 from .plan import Tile
 from .source import Source
 from .stream import (
@@ -47,13 +45,14 @@ class Stopped(Blind2GradError):
         self.finished = finished
 
 
-class _File:
-    """A sink that hands tiles to a writer of files."""
+class File:
+    """A sink that hands tiles to a writer of files for an image with `axes`."""
 
     def __init__(self, writer: NgffWriter | TiffWriter, axes: Axes) -> None:
         self._writer, self._axes = writer, axes
 
     def write(self, tile: Tile, values: Array) -> None:
+        """Store the pixels where they belong."""
         region, ordered = placed(tile, values, self._axes.letters)
         self._writer.write(region, ordered)
 
@@ -114,8 +113,8 @@ def store(
     )
     finished: Finished | None = None
     try:
-        with _writer(path, axes, kind, ome_zarr, facts) as (writer, finish):
-            for event in run(_File(writer, axes)):
+        with streamed(path, axes, kind, ome_zarr, facts) as (writer, finish):
+            for event in run(File(writer, axes)):
                 if isinstance(event, Finished):
                     finished = event
                     if event.stopped:
@@ -133,19 +132,6 @@ def store(
         finished = stopped.finished
     assert finished is not None
     yield finished
-
-
-@contextmanager
-def _writer(
-    path: Path, axes: Axes, dtype: np.dtype[Any], ome_zarr: str, facts: dict[str, Any]
-) -> Iterator[tuple[NgffWriter | TiffWriter, Callable[[], None]]]:
-    """Give what takes the tiles, and what is called after the last."""
-    if is_zarr(path):
-        with stream_ngff(path, axes, dtype, ome_zarr) as (writer, form):
-            yield writer, lambda: writer.finish(path.name, form=form, **facts)
-    else:
-        with stream_tiff(path, axes, dtype, **facts) as tiff:
-            yield tiff, lambda: None
 
 
 def _described(config: Config, axes: str, network: str = "") -> dict[str, Any]:

@@ -57,6 +57,7 @@ class Run(QObject):
     failed = Signal(str)  # why it ended, in words
     over = Signal()  # it goes on no more; comes before `finished` and `failed`
     ended = Signal()  # the thread is gone; the last signal, after every kind of end
+    _kind = DenoiseWorker
 
     def __init__(
         self,
@@ -87,7 +88,7 @@ class Run(QObject):
         self._bar: ActivityBar | None = None
         self._canvas: QWidget | None = None
         before = live.arrays if type(live.arrays) is LiveArrays and warm is not None else None
-        self.worker = DenoiseWorker(snapshot, config, warm, before, application)
+        self.worker = self._kind(snapshot, config, warm, before, application)
         self.worker.yielded.connect(self._on_event)
         self.worker.errored.connect(self._on_error)
         self.worker.finished.connect(self._on_worker_finished)
@@ -154,7 +155,15 @@ class Run(QObject):
         if self._thread_gone:  # the result was there, but not yet in all layers
             self.ended.emit()
 
+    def image(self, result: Any) -> Any:
+        """Return the whole denoised image of a `result`, or None."""
+        return result.image
+
     # ------------------------------------------------------------------------ the worker
+
+    def _keep_record(self, record: Mapping[str, Any]) -> None:
+        """Write down in the layers how they came about."""
+        self.live.finish(record)
 
     @Slot(object)
     def _on_event(self, event: Event) -> None:
@@ -175,7 +184,7 @@ class Run(QObject):
         else:
             self._result = event
             self._flush()
-            self.live.finish(
+            self._keep_record(
                 record_of(
                     event,
                     self.snapshot,
@@ -276,7 +285,7 @@ class Run(QObject):
         # Before the start, the layers are still those of the run before.
         if self._result is None and self._began:
             self.live.abandon()
-            self.live.finish(
+            self._keep_record(
                 unfinished(
                     self.worker.config,
                     self.snapshot,

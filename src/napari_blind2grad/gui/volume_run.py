@@ -27,6 +27,10 @@ class VolumeRun(Run):
     _stale = False
     _drawn = 0.0
 
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.ended.connect(self._let_go)
+
     def image(self, result: Finished) -> StoredImage | None:
         """Return the whole denoised image, unless the run was stopped."""
         arrays = self._stored()
@@ -59,6 +63,10 @@ class VolumeRun(Run):
             and self.plane.get("C", tile.c) == tile.c
             and self.plane.get("Z", tile.z[0]) in range(*tile.z)
         )
+
+    def _let_go(self) -> None:
+        """Leave the file to the layer alone; superqt holds on to workers that are through."""
+        self.worker.arrays = None
 
     def _close(self, reason: str = "") -> None:
         if self._stale:

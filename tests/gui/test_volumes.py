@@ -149,7 +149,6 @@ def test_a_lazy_layer_is_denoised_tile_by_tile_and_saved(viewer, dock, lazy, qtb
     assert "X dual mask" in viewer.layers
 
 
-
 @pytest.mark.parametrize("when", ["training", "tiles"])
 def test_stop_keeps_what_there_is(viewer, dock, lazy, qtbot, when):
     add(viewer, lazy)

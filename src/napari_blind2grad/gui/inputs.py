@@ -150,7 +150,7 @@ class InputBox(QWidget):
         sizes = " × ".join(f"{n} {c}" for c, n in zip(axes, data.shape, strict=True))
         text = f"Ready: {sizes}, {data.dtype}."
         if goes_by_tiles(data) and self.region_key() == "whole":
-            text += " Too large for memory: it is denoised tile by tile."
+            text += " Too large for memory: it is denoised tile by tile, without the other layers."
         return text, False
 
     def region_key(self) -> str:

@@ -220,7 +220,7 @@ class Run(QObject):
             self._draw_again()
             return
         if self._bar is None:  # napari draws the whole window for it
-            self._bar = ActivityBar(f"Denoising {self.snapshot.name}", self._widget)
+            self._make_bar()
             return
         self._flush()
         if self._step():
@@ -234,6 +234,16 @@ class Run(QObject):
         self.finished.emit(result)
         if self._thread_gone:
             self.ended.emit()
+
+    def _make_bar(self) -> None:
+        # napari handles events meanwhile: the next tick must not make another, and the run may end.
+        self._timer.stop()
+        bar = ActivityBar(f"Denoising {self.snapshot.name}", self._widget)
+        if self._over:
+            bar.close()
+            return
+        self._bar = bar
+        self._timer.start()
 
     def _step(self) -> bool:
         """Let one layer come nearer its end; what it changes is drawn in the next turn."""

@@ -69,6 +69,7 @@ class VolumeRun(Run):
         self.worker.arrays = None
 
     def _close(self, reason: str = "") -> None:
-        if self._stale:
-            self.live.refresh()
+        layer = self.live.layer("denoised") if self.running and self._began else None
+        if layer is not None and self._viewer.dims.ndisplay == 2:
+            layer.refresh(extent=False, highlight=False)  # with its thumbnail
         super()._close(reason)

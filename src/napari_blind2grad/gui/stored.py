@@ -69,6 +69,8 @@ class StoredArrays:
         Axes without colours.
     done, total
         Tiles made, and planned.
+    empty
+        Whether there is nothing in it yet.
     """
 
     #: There will be none.
@@ -83,6 +85,7 @@ class StoredArrays:
         self.path = path
         self.map_axes = axes.without("S")
         self.done = self.total = 0
+        self.empty = True
         try:
             self._writer, self._form = open_ngff(path, axes, dtype)
         except OSError as error:
@@ -95,11 +98,16 @@ class StoredArrays:
 
     def write(self, tile: Tile, values: Array) -> None:
         """Take the pixels of a tile; this makes it a sink of :mod:`~napari_blind2grad.volume`."""
+        self.show(tile, values)
+        self.done += 1
+
+    def show(self, tile: Tile, values: Array) -> None:
+        """Take finished planes of a tile whose others are still to come."""
         try:
             self._file.write(tile, values)
         except OSError as error:
             raise not_written(self.path, error) from error
-        self.done += 1
+        self.empty = False
         self._news.append(tile)
 
     def describe(self, facts: Mapping[str, Any]) -> None:
@@ -110,9 +118,9 @@ class StoredArrays:
             raise not_written(self.path, error) from error
 
     def news(self) -> list[Tile]:
-        """Return the tiles that were made since the last call."""
+        """Return the tiles, and parts of tiles, that were made since the last call."""
         return [self._news.popleft() for _ in range(len(self._news))]
 
     def get(self, key: str) -> StoredImage | None:
         """Return the array of a role; None where there is none, or nothing in it yet."""
-        return self.denoised if key == "denoised" and self.done else None
+        return self.denoised if key == "denoised" and not self.empty else None

@@ -22,7 +22,7 @@ _CALM = 0.25
 class VolumeRun(Run):
     """Draw the denoised layer anew as tiles come in; there are no other layers."""
 
-    filled = Signal(object)  # the tiles that came in since the last time
+    filled = Signal(object)  # the tiles and parts of tiles that came in since the last time
     _kind = VolumeWorker
     _stale = False
     _drawn = 0.0
@@ -41,7 +41,9 @@ class VolumeRun(Run):
 
     def _keep_record(self, record: Mapping[str, Any]) -> None:
         arrays = self._stored()
-        if arrays is not None and arrays.done:  # else the layers are still those of the run before
+        if (
+            arrays is not None and not arrays.empty
+        ):  # else the layers are still those of the run before
             super()._keep_record(record)
 
     def _flush(self) -> None:

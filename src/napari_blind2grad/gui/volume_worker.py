@@ -110,9 +110,7 @@ class VolumeWorker(DenoiseWorker):
 
     def _close(self) -> None:
         """Say in the file what it is, however the run ended."""
-        if self.arrays is None:
-            return
-        if self.arrays.done:
+        if self.arrays is not None and not self.arrays.empty:
             self.arrays.describe(self._facts())
             self.arrays.denoised.keep(self.arrays.done == self.arrays.total)
 

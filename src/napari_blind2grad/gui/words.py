@@ -92,8 +92,8 @@ def done_by_tiles(result: Finished) -> str:
     took = f"{duration(result.seconds)} on {result.device}"
     if not result.stopped:
         return f"Done in {took}. Save… puts the result where you want it."
-    if result.tiles and result.plan is not None:
+    if result.plan is not None:
         total = len(result.plan.tiles())
-        return f"Stopped: {result.tiles} of {total} tiles are made, the rest is empty ({took})."
+        return f"Stopped: {result.tiles} of {total} tiles are whole, the rest is empty ({took})."
     kept = " The network as far as it was trained is in hand." if result.iterations else ""
     return f"Stopped before the first tile: there is no image ({took}).{kept}"

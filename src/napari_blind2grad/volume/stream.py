@@ -28,7 +28,10 @@ from .tile import Tiles
 
 
 class Sink(Protocol):
-    """Where tiles go as they are made, such as :class:`Into` or a writer of files."""
+    """Where tiles go as they are made, such as :class:`Into` or a writer of files.
+
+    A sink with a method ``show`` of the same arguments gets finished planes of a tile before the tile, too.
+    """
 
     def write(self, tile: Tile, values: Array) -> None:
         """Take the pixels of `tile`, shape (Z, S, Y, X); no two tiles overlap."""
@@ -245,7 +248,7 @@ def _events(
         release(run.device, cycles=started.iterations > 0)  # the training's
         plan = _plan(run, source, tile)
         yield Planned(plan, run.networks)
-        tiles = Tiles(run.networks, plan, source)
+        tiles = Tiles(run.networks, plan, source, getattr(sink, "show", None))
         for unit in plan.tiles():
             values = yield from _made(tiles, unit, run, notes, stop)
             if values is None:

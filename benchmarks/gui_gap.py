@@ -19,7 +19,6 @@ import collections
 import sys
 import threading
 import time
-import traceback
 from pathlib import Path
 
 import numpy as np
@@ -46,9 +45,11 @@ class Tracer(threading.Thread):
             if time.perf_counter() - self.clock.last < LONG / 2:
                 continue
             frame = sys._current_frames()[self.main]  # noqa: SLF001
-            stack = traceback.extract_stack(frame)
-            names = [f"{Path(f.filename).name}:{f.name}" for f in stack]
-            self.clock.where.append(" > ".join(names[-28:]))
+            names = []
+            while frame is not None and len(names) < 28:
+                names.append(f"{Path(frame.f_code.co_filename).name}:{frame.f_code.co_name}")
+                frame = frame.f_back
+            self.clock.where.append(" > ".join(reversed(names)))
 
 
 class Clock:

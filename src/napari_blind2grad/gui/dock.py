@@ -27,6 +27,7 @@ from .judge import Judge
 from .legend import MaskLegend
 from .live import is_live
 from .network import trained_in
+from .opengl import DrawingContext
 from .pane import Pane
 from .panel import RunPanel, State
 from .plots import LossPlot
@@ -79,6 +80,7 @@ class Blind2GradWidget(Pane):
         super().__init__(parent)
         self.viewer = viewer
         self._leash = Leash()
+        self._context = DrawingContext(viewer)
         self.saver = Saver(self)
         self._build()
         preferences = read_preferences()
@@ -286,6 +288,7 @@ class Blind2GradWidget(Pane):
             self._follow(layer)
         for emitter, slot in (
             (layers.inserted, self._on_inserted),
+            (layers.removing, self._context.make_current),
             (layers.removed, self._on_removed),
             (layers.reordered, self.input.update_layers),
             (self.viewer.layers.selection.events.active, self._on_active),

@@ -39,7 +39,18 @@ ALLOWED = {
         "cli",
         "cli.options",
     },
-    "gui": {"base", "io", "engine", "quality", "api", "model", "batch", "cli.options", "gui"},
+    "gui": {
+        "base",
+        "io",
+        "engine",
+        "quality",
+        "api",
+        "model",
+        "volume",
+        "batch",
+        "cli.options",
+        "gui",
+    },
 }
 GUI_LIBRARIES = {"magicgui", "napari", "pyqtgraph", "PyQt6", "PySide6", "qtpy", "superqt", "vispy"}
 

@@ -92,9 +92,8 @@ def denoise(
 
 def _check_held(image: npt.ArrayLike) -> None:
     """Refuse to fill the memory with an array that its owner took care not to hold there."""
-    held = isinstance(image, np.ndarray) and not isinstance(image, np.memmap)
-    size = math.prod(getattr(image, "shape", ()))
-    if not held and size > sizes.WHOLE:
+    if hasattr(image, "shape") and sizes.goes_by_tiles(image):
+        size = math.prod(image.shape)
         raise InputError(
             f"This array has {size:,} values and is not in memory, where image, result and maps would take "
             f"about {size * 24 / 2**30:.0f} GiB. Use denoise_volume(image, 'denoised.ome.zarr'), which works "

@@ -16,6 +16,7 @@ from .adapter import Snapshot
 from .arrays import LiveArrays
 from .controls import LayerControls
 from .roles import ROLES, Role
+from .stored import StoredImage
 from .theme import mask_colormap
 
 #: Key of ``layer.metadata`` that holds what made a layer.
@@ -227,7 +228,9 @@ class LiveLayers:
 
     def _exchange(self, role: Role, layer: Layer, array: np.ndarray) -> None:
         assert self._snapshot is not None
-        self._entries[role.key].array = array
+        before, self._entries[role.key].array = self._entries[role.key].array, array
+        if isinstance(before, StoredImage):
+            before.keep(False)  # it is replaced
         layer.data = array
         layer.metadata[METADATA] = self._record
         # The input may have been given another scale or place since the last run.
@@ -259,6 +262,7 @@ class LiveLayers:
         if role.key not in self.wanted:
             self.abandon()
             return
+        layer.metadata[METADATA] = self._record  # the run may have ended since it was made
         asked = layer.name  # napari may have to give it another
         self._insert(role, layer)
         self._entries[role.key] = _Entry(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -45,6 +45,8 @@ class NgffWriter:
         Axes of what is given to :meth:`write`; colour samples become channels.
     dtype
         Type of the pixels.
+    check
+        Called before each part that is read or written; what it raises ends the writing.
     lasting
         Whether pixels are on the disk, come what may, when :meth:`write` returns.
     again
@@ -61,11 +63,13 @@ class NgffWriter:
         group: Any,
         axes: Axes,
         dtype: np.dtype[Any],
+        check: Callable[[], object] = lambda: None,
         *,
         lasting: bool = False,
         again: bool = False,
     ) -> None:
-        self.axes, self.dtype, self.lasting = axes, dtype, lasting
+        self.axes, self.dtype = axes, dtype
+        self.check, self.lasting = check, lasting
         self.named, self.letters = usual_axes(axes)
         self._group = group
         shape = tuple(axes.shape[self.named.index(c)] for c in self.letters)
@@ -101,9 +105,15 @@ class NgffWriter:
             **_version_3(self._group, self.letters),
         )
 
+    @property
+    def order(self) -> list[int]:
+        """Which dimension of what is given to :meth:`write` each dimension of the file is."""
+        return [self.named.index(c) for c in self.letters]
+
     def write(self, region: Sequence[slice], values: Array) -> None:
         """Store `values` in `region`, both with the axes given; converted by :func:`~..dtypes.to_dtype`."""
-        order = [self.named.index(c) for c in self.letters]
+        self.check()
+        order = self.order
         ordered = to_dtype(values, self.dtype).transpose(order)
         place = tuple(region[i] for i in order)
         self.levels[0][place] = np.ascontiguousarray(ordered)
@@ -137,11 +147,12 @@ class NgffWriter:
         description: str = "",
         parameters: Mapping[str, Any] | None = None,
         form: Any,
+        pyramid: bool = True,
     ) -> None:
-        """Add the smaller levels and the metadata; parameters as in :func:`~.write.write_image`."""
+        """Add the metadata and, if asked, the smaller levels; see :func:`~.write.write_image`."""
         from ome_zarr import writer
 
-        while max(self.levels[-1].shape[-2:]) > SMALL:
+        while pyramid and max(self.levels[-1].shape[-2:]) > SMALL:
             self._add_level()
         datasets = []
         for number in range(len(self.levels)):
@@ -188,6 +199,7 @@ class NgffWriter:
         factor = 2 if -2 in cut else 1
         for outer in itertools.product(*(range(n) for n in shape[:-2])):
             for start in range(0, shape[-2], rows):
+                self.check()
                 stop = min(start + rows, shape[-2])
                 band = last[(*outer, slice(start * factor, stop * factor))]
                 for axis in cut:
@@ -228,6 +240,7 @@ def stream_ngff(
     axes: Axes,
     dtype: np.dtype[Any],
     version: str,
+    check: Callable[[], object] = lambda: None,
     *,
     lasting: str = "",
     again: bool = False,
@@ -238,6 +251,8 @@ def stream_ngff(
     ----------
     path, axes, dtype, version
         The folder, and what is in it.
+    check
+        As in :class:`NgffWriter`.
     lasting
         As in :func:`~napari_blind2grad.io.whole_folder`.
     again
@@ -248,6 +263,38 @@ def stream_ngff(
     OutputError
         If it cannot be written; nothing is left behind under its name.
     """
+    check_ngff(axes, version)
+    with whole_folder(path, replaces=ZARR_MARKS, lasting=lasting) as temporary:
+        how: dict[str, Any] = dict(lasting=bool(lasting), again=again)
+        yield open_ngff(temporary, axes, dtype, version, check, **how)
+
+
+def open_ngff(
+    path: Path,
+    axes: Axes,
+    dtype: np.dtype[Any],
+    version: str = "0.5",
+    check: Callable[[], object] = lambda: None,
+    *,
+    lasting: bool = False,
+    again: bool = False,
+) -> tuple[NgffWriter, Any]:
+    """Make an OME-Zarr folder that can be read while it fills; return its writer and its format.
+
+    Parameters
+    ----------
+    path
+        The folder.
+    axes, dtype, check, lasting, again
+        As in :class:`NgffWriter`.
+    version
+        Of OME-Zarr.
+
+    Raises
+    ------
+    OutputError
+        If OME-Zarr cannot hold such an image.
+    """
     import zarr
 
     check_ngff(axes, version)
@@ -257,11 +304,10 @@ def stream_ngff(
         import ome_zarr.writer  # noqa: F401 (for :meth:`NgffWriter.finish`)
         from ome_zarr.format import format_from_version
     form = format_from_version(version)
-    with whole_folder(path, replaces=ZARR_MARKS, lasting=lasting) as temporary:
-        group = _group_again(temporary, form.zarr_format) if again else None
-        if group is None:
-            group = zarr.open_group(temporary, mode="w", zarr_format=form.zarr_format)
-        yield NgffWriter(group, axes, dtype, lasting=bool(lasting), again=again), form
+    group = _group_again(path, form.zarr_format) if again else None
+    if group is None:
+        group = zarr.open_group(path, mode="w", zarr_format=form.zarr_format)
+    return NgffWriter(group, axes, dtype, check, lasting=lasting, again=again), form
 
 
 def _group_again(path: Path, zarr_format: int) -> Any:

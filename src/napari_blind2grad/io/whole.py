@@ -166,7 +166,7 @@ def whole_file(path: str | os.PathLike[str], *, lasting: str = "") -> Iterator[P
     except OutputError:
         raise
     except OSError as error:
-        raise OutputError(f"{path} could not be written: {_reason(error, final.parent)}") from error
+        raise not_written(path, error) from error
     finally:
         if not lasting:
             with contextlib.suppress(OSError):
@@ -206,7 +206,7 @@ def whole_folder(
     except OutputError:
         raise
     except OSError as error:
-        raise OutputError(f"{path} could not be written: {_reason(error, final.parent)}") from error
+        raise not_written(path, error) from error
     finally:
         if old.exists() and not final.exists():  # the new one could not take its place
             old.rename(final)
@@ -251,6 +251,12 @@ def _start(final: Path) -> str:
 
 def _hidden(final: Path, ending: str, word: str = "") -> str:
     return f"{_start(final)}{word or secrets.token_hex(8)}{ending}"
+
+
+def not_written(path: str | os.PathLike[str], error: OSError) -> OutputError:
+    """Return what to raise where the operating system refuses to write `path`."""
+    reason = _reason(error, Path(path).resolve().parent)
+    return OutputError(f"{path} could not be written: {reason}")
 
 
 def _reason(error: OSError, folder: Path) -> str:

@@ -10,7 +10,10 @@ from .plan import Tile
 
 
 class Sink(Protocol):
-    """Where tiles go as they are made, such as :class:`Into` or a writer of files."""
+    """Where tiles go as they are made, such as :class:`Into` or a writer of files.
+
+    A sink with a method ``show`` of the same arguments gets finished planes of a tile before the tile, too.
+    """
 
     def write(self, tile: Tile, values: Array) -> None:
         """Take the pixels of `tile`, shape (Z, S, Y, X); no two tiles overlap."""

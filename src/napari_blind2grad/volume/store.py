@@ -5,8 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,11 +17,10 @@ from ..config import Config
 from ..engine.output import output_dtype
 from ..errors import Blind2GradError
 from ..events import Array
-from ..io import check_target, is_zarr, remove_leftovers
-from ..io.ngff_stream import stream_ngff
+from ..io import check_target, remove_leftovers
+from ..io.stream import streamed
 from ..io.units import usable_scale, usable_units
 from ..io.whole import lasting_size
-from ..io.write import stream_tiff
 from .plan import Tile
 from .sinks import Sink, placed
 from .source import Source
@@ -46,20 +44,26 @@ class Stopped(Blind2GradError):
         self.finished = finished
 
 
-class _File:
-    """A sink that hands tiles to a writer of files; `mark` is that of the file, if it lasts."""
+class File:
+    """A sink that hands tiles to a writer of files for an image with `axes`.
 
-    def __init__(self, writer: NgffWriter | TiffWriter, axes: Axes, mark: str) -> None:
+    `mark` tells the file from others, if it lasts.
+    """
+
+    def __init__(self, writer: NgffWriter | TiffWriter, axes: Axes, mark: str = "") -> None:
         self._writer, self._axes, self._mark = writer, axes, mark
 
     def write(self, tile: Tile, values: Array) -> None:
+        """Store the pixels where they belong."""
         region, ordered = placed(tile, values, self._axes.letters)
         self._writer.write(region, ordered)
 
     def state(self) -> Mapping[str, Any]:
+        """Return what must be known to go on with the file."""
         return {"mark": self._mark, **self._writer.state()}
 
     def take(self, state: Mapping[str, Any]) -> bool:
+        """Go on with the file of an earlier process; return whether it is this one."""
         if not self._writer.again or state["mark"] != self._mark:
             return False
         self._writer.take(state)
@@ -130,8 +134,9 @@ def store(
     check_target(path, dtype=kind, nbytes=max(0, size - there), source=input_path)
     finished: Finished | None = None
     try:
-        with _writer(path, axes, kind, ome_zarr, facts, mark, again) as (writer, finish):
-            for event in run(_File(writer, axes, mark)):
+        how: dict[str, Any] = dict(lasting=mark, again=again)
+        with streamed(path, axes, kind, ome_zarr, facts, **how) as (writer, finish):
+            for event in run(File(writer, axes, mark)):
                 if isinstance(event, Finished):
                     finished = event
                     if event.stopped:
@@ -152,26 +157,6 @@ def store(
             remove_leftovers(path)
     assert finished is not None
     yield finished
-
-
-@contextmanager
-def _writer(
-    path: Path,
-    axes: Axes,
-    dtype: np.dtype[Any],
-    ome_zarr: str,
-    facts: dict[str, Any],
-    mark: str,
-    again: bool,
-) -> Iterator[tuple[NgffWriter | TiffWriter, Callable[[], None]]]:
-    """Give what takes the tiles, and what is called after the last."""
-    if is_zarr(path):
-        how: dict[str, Any] = dict(lasting=mark, again=again)
-        with stream_ngff(path, axes, dtype, ome_zarr, **how) as (writer, form):
-            yield writer, lambda: writer.finish(path.name, form=form, **facts)
-    else:
-        with stream_tiff(path, axes, dtype, lasting=mark, again=again, **facts) as tiff:
-            yield tiff, lambda: None
 
 
 def _mark(keeper: Keeper, dtype: np.dtype[Any], ome_zarr: str, facts: Mapping[str, Any]) -> str:

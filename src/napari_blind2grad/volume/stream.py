@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Generator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -66,7 +67,7 @@ class Finished:
 
 
 VolumeEvent = Started | Progress | Planned | Finished
-VolumeEvents = Generator[VolumeEvent, None, None]
+VolumeEvents = Generator[VolumeEvent, Config | None, None]
 
 
 def denoise_volume_iter(
@@ -110,7 +111,8 @@ def denoise_volume_iter(
     VolumeEvent
         One :class:`~napari_blind2grad.events.Started`, then
         :class:`~napari_blind2grad.events.Progress` as they come, one :class:`Planned` between training and
-        tiles, and one :class:`Finished` at the end.
+        tiles, and one :class:`Finished` at the end. Sending a :class:`~napari_blind2grad.config.Config` in
+        answer changes the live settings of the training, as with :func:`~napari_blind2grad.denoise_iter`.
 
     Raises
     ------
@@ -193,11 +195,16 @@ def _events(
     stop: Callable[[], bool],
 ) -> VolumeEvents:
     resume = run.resume
-    for event in run.events():
-        if isinstance(event, Started):
-            started = event
-        if isinstance(event, Started | Progress):
-            yield event
+    events = run.events()
+    answer: Config | None = None
+    with suppress(StopIteration):
+        while True:
+            event = events.send(answer)
+            answer = None
+            if isinstance(event, Started):
+                started = event
+            if isinstance(event, Started | Progress):
+                answer = yield event
     source, notes = looked.source, list(run.notes)
     stopped, done, plan = run.stopped, 0, None
     if run.facts and not stopped:
@@ -209,7 +216,7 @@ def _events(
         tally = Tally(plan, sink, run.keep, run.held, before)
         tally.store(run.clock.seconds, run.clock.done)
         yield Planned(plan, run.networks)
-        tiles = Tiles(run.networks, plan, source)
+        tiles = Tiles(run.networks, plan, source, getattr(sink, "show", None))
         for unit in tally.left():
             values = yield from _made(tiles, unit, run, notes, stop)
             if values is None:

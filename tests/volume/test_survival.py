@@ -18,6 +18,7 @@ import pytest
 import zarr
 
 from napari_blind2grad import Config, denoise, denoise_volume, sizes
+from napari_blind2grad.checkpoint import Keeper
 from napari_blind2grad.cli import main
 from napari_blind2grad.errors import ConfigError, InputError, OutputError
 from napari_blind2grad.io import ngff_stream, read_image, write_image
@@ -29,7 +30,7 @@ from napari_blind2grad.volume.tile import Tiles
 TINY = Config(
     iterations=6, cycles=2, width=4, depth=1, fold=1, patch=32, passes=1, threads=1, device="cpu"
 )
-TILE = (1, 64, 128)
+TILE = (1, 64, 64)
 FACTS: dict[str, Any] = dict(scale=dict(Z=2.0, Y=0.5, X=0.5), units=dict(Z="µm", Y="µm", X="µm"))
 
 
@@ -82,15 +83,21 @@ def pixels(path: Path) -> list[np.ndarray]:
     return [group[name][...] for name in sorted(group.array_keys())]
 
 
-@pytest.mark.parametrize(("name", "sampled"), [("a.ome.zarr", True), ("a.ome.tif", False)])
+@pytest.mark.parametrize(
+    ("name", "sampled", "kills"), [("a.ome.zarr", True, (0, 7)), ("a.ome.tif", False, (7,))]
+)
 def test_gone_on_with_in_the_middle_of_the_tiles(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, sampled: bool
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    sampled: bool,
+    kills: tuple[int, ...],
 ) -> None:
-    if sampled:  # what is large begins early, and a sample is a small part of it
+    if sampled:  # what is large begins early, and a sample is a part of it
         monkeypatch.setattr(sizes, "WHOLE", 10_000)
-        monkeypatch.setattr(sample, "SIZE", 20_000)
+        monkeypatch.setattr(sample, "SIZE", 10_000)
         monkeypatch.setattr(sample, "SIDE", 32)
-    image = noisy(2, 2, 40, 300)  # two channels, each with a network of its own
+    image = noisy(2, 2, 34, 150)  # two channels, each with a network of its own
     config = TINY.replace(networks="per-channel")
     facts = dict(FACTS, channel_names=["a", "b"], tile=TILE)
     whole, path, place = tmp_path / "whole" / name, tmp_path / name, tmp_path / "state"
@@ -98,7 +105,7 @@ def test_gone_on_with_in_the_middle_of_the_tiles(
     denoise_volume(image, whole, "CZYX", config, **facts)
     options: dict[str, Any] = dict(checkpoint=place, resume=True, **facts)
     writer = NgffWriter if path.suffix == ".zarr" else TiffWriter
-    for calls in (0, 7):
+    for calls in kills:
         with monkeypatch.context() as patch:
             made = tiles_made(patch)
             die_after(patch, writer, "write", calls, Killed())
@@ -243,43 +250,38 @@ def test_a_damaged_record_of_tiles_is_refused(
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
-def test_killed_again_and_again(tmp_path: Path) -> None:
+def test_killed_again_and_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source, out, whole = (tmp_path / name for name in ("in.ome.zarr", "out.ome.zarr", "w.ome.zarr"))
-    write_image(source, noisy(5, 64, 64), axes="ZYX")
-    argv = ["denoise", str(source), "--threads=1", "--device=cpu", "--tile=1,32,64", "--quiet"]
-    argv += [
-        "--iterations=20",
-        "--cycles=2",
-        "--width=4",
-        "--depth=2",
-        "--patch=32",
-        "--passes=4",
-        "--batch=1",
-    ]
+    write_image(source, noisy(5, 48, 48), axes="ZYX")
+    argv = ["denoise", str(source), "--threads=1", "--device=cpu", "--tile=1,24,48", "--quiet"]
+    argv += ["--iterations=12", "--cycles=2", "--width=4", "--depth=1", "--patch=32", "--passes=4"]
     assert main([*argv, "-o", str(whole)]) == 0
     argv += ["-o", str(out), "--resume", "--checkpoint-every=0"]
-    command = [sys.executable, "-W", "error", "-m", "napari_blind2grad", *argv]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONIOENCODING": "utf-8"}
     record = tmp_path / "out.ome.zarr.checkpoint" / "checkpoint.json"
 
-    def at(step: int, tiles: int) -> bool:
-        if not record.exists():
-            return False
-        run = json.loads(record.read_text())["run"]
-        return run["step"] >= step and len(run.get("tiles", {}).get("done", ())) >= tiles
+    def reached() -> tuple[int, int]:
+        run = json.loads(record.read_text())["run"] if record.exists() else {"step": 0}
+        return run["step"], len(run.get("tiles", {}).get("done", ()))
 
-    random = np.random.default_rng(1)
-    for moment in ((8, 0), (20, 5)):
-        process = subprocess.Popen(command, env=environment)
-        try:
-            while not at(*moment):
-                assert process.poll() is None
-                time.sleep(0.01)
-            time.sleep(random.random() * 0.02)
-        finally:
-            process.kill()
-        assert process.wait(60) == -signal.SIGKILL
-        assert not out.exists()
+    with monkeypatch.context() as patch:
+        die_after(patch, Keeper, "_keep", 8, Killed())
+        with pytest.raises(Killed):
+            main(argv)
+    assert 0 < reached()[0] < 12
+    # A process, killed among its tiles at no moment in particular.
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONIOENCODING": "utf-8"}
+    process = subprocess.Popen(
+        [sys.executable, "-W", "error", "-m", "napari_blind2grad", *argv], env=environment
+    )
+    try:
+        while reached() < (12, 3):
+            assert process.poll() is None
+            time.sleep(0.01)
+        time.sleep(np.random.default_rng(1).random() * 0.02)
+    finally:
+        process.kill()
+    assert process.wait(60) == -signal.SIGKILL
+    assert not out.exists()
     assert main(argv) == 0
     for one, two in zip(pixels(out), pixels(whole), strict=True):
         np.testing.assert_array_equal(one, two)

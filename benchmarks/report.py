@@ -35,8 +35,9 @@ come. W2S pairs were rescaled one by one, so a gain and an offset are fitted to 
 measuring, for every method. BM3D is given σ, and BM4D σ or λ, where the noise was made; ours is not.
 
 Images of a set alternate between two halves. Choices belong on `tune`, and **the means below
-are over `report` alone**: for each image the median over seeds, then the mean over images. `n` counts images.
-Margins are over the images that both methods have. Peak memory is that of the whole process.
+are over `report` alone**, but where a heading says otherwise: for each image the median over seeds, then the
+mean over images. `n` counts images. Margins are over the images that both methods have. Peak memory is that
+of the whole process.
 """
 
 Result = dict[str, object]
@@ -102,14 +103,16 @@ def reference(table: dict[tuple[str, str], float], names: list[str]) -> str | No
 def group_table(group: str, splits: dict[str, str], results: list[Result]) -> list[str]:
     """Return the lines of the table of one group."""
     names = [name for name, split in splits.items() if split == "report"]
+    title = f"### {group}"
     if not names:
-        return [f"### {group}", "", "Only images of the half `tune` were measured.", ""]
+        names = list(splits)
+        title += " (half `tune`: choices were made on these images)"
     columns = {m: medians(results, m) for m in ("psnr", "ssim", "lpips", "seconds", "peak_mb")}
     psnr = columns["psnr"]
     found = {m for (name, m) in psnr if name in names and "+" not in m}
     over = reference(psnr, names)
     shown = f"over {methods.title(over)}" if over else "margin"
-    lines = [f"### {group}", "", "| method | n | PSNR | SSIM | LPIPS | s | MiB | " + shown]
+    lines = [title, "", "| method | n | PSNR | SSIM | LPIPS | s | MiB | " + shown]
     lines[-1] += " | paper PSNR | paper's margin over BM3D |"
     lines.append("| --- |" + " ---: |" * 9)
     for method in sorted(found, key=order):

@@ -10,12 +10,24 @@ from hypothesis import strategies as st
 
 from napari_blind2grad import Config, denoise
 from napari_blind2grad.engine import refine as module
+from napari_blind2grad.engine.even import Root, root_of
+from napari_blind2grad.engine.noise import NoiseCurve
 from napari_blind2grad.engine.refine import cosines, refine
 
 
-def run(noisy: torch.Tensor, pilot: torch.Tensor, variance: float) -> torch.Tensor:
+def constant(variance: float) -> NoiseCurve:
+    return NoiseCurve(torch.zeros(1), torch.tensor([variance]))
+
+
+def photons(gain: float, offset: float = 0.0) -> NoiseCurve:
+    levels = torch.linspace(0.0, 1.0, 12)
+    return NoiseCurve(levels, gain * levels + offset)
+
+
+def run(noisy: torch.Tensor, pilot: torch.Tensor, variance: float | NoiseCurve) -> torch.Tensor:
+    noise = variance if isinstance(variance, NoiseCurve) else constant(variance)
     out = torch.full_like(noisy, float("nan"))
-    done = sum(refine(noisy, pilot, torch.full_like(noisy, variance), out))
+    done = sum(refine(noisy, pilot, noise, out))
     assert done == noisy.numel()
     return out
 
@@ -59,16 +71,21 @@ def test_tiles_do_not_show(monkeypatch: pytest.MonkeyPatch, planes: int) -> None
     assert torch.allclose(run(noisy, pilot, 0.05), whole, atol=1e-5)
 
 
-@pytest.mark.parametrize(("planes", "origin"), [(1, (13, 6)), (4, (3, 10))])
-def test_a_part_is_filtered_as_in_the_whole(planes: int, origin: tuple[int, int]) -> None:
+@pytest.mark.parametrize(
+    ("planes", "origin", "noise"),
+    [(1, (13, 6), constant(0.05)), (1, (13, 6), photons(0.1)), (4, (3, 10), constant(0.05))],
+)
+def test_a_part_is_filtered_as_in_the_whole(
+    planes: int, origin: tuple[int, int], noise: NoiseCurve
+) -> None:
     torch.manual_seed(planes)
     noisy, pilot = torch.rand(2, planes, 90, 96)
-    whole = run(noisy, pilot, 0.05)
+    whole = run(noisy, pilot, noise)
     cut = (slice(None), slice(origin[0], None), slice(origin[1], None))
     part = torch.empty_like(noisy[cut])
-    for _ in module.refine(noisy[cut], pilot[cut], torch.full_like(part, 0.05), part, origin):
+    for _ in module.refine(noisy[cut], pilot[cut], noise, part, origin):
         pass
-    reach = module.shape(planes).reach
+    reach = max(module.shape(planes).reach, module.EVEN.reach)
     inner = (slice(None), slice(reach, None), slice(reach, None))
     assert part[inner].numel() > 1000
     assert torch.allclose(part[inner], whole[cut][inner], atol=1e-6)
@@ -124,3 +141,54 @@ def test_invalid_pixels_do_not_leak() -> None:
     few = Config(iterations=3, cycles=2, passes=1, patch=16, width=8, depth=1, threads=1)
     image = denoise(noisy, "YX", few).image
     assert np.array_equal(np.isnan(image), np.isnan(noisy))
+
+
+# ------------------------------------------------------------------ noise that grows with brightness
+
+
+def test_roots_by_hand() -> None:
+    """A gain of 2 and an offset of 4 make 1 + 1 = 2 photons of the value 2: 2 √(2 + 3/8) = 3.0822."""
+    root = Root(2.0, 4.0)
+    assert torch.allclose(root.forward(torch.tensor([2.0, -99.0])), torch.tensor([3.0822, 0.0]))
+    mean = torch.tensor([-2.0, -1.0, 0.0, 2.0, 50.0, 4000.0])
+    assert torch.allclose(root.inverse(root.of_mean(mean)), mean, atol=1e-3, rtol=1e-5)
+
+
+@pytest.mark.parametrize("mean", [0.5, 2.0, 10.0, 60.0])
+def test_the_way_back_from_the_mean_of_roots_has_no_bias(mean: float) -> None:
+    counts = torch.from_numpy(np.random.default_rng(0).poisson(mean, 400_000)).float()
+    root = Root(1.0, 0.0)
+    roots = root.forward(counts)
+    assert float(root.inverse(roots.mean())) == pytest.approx(mean, rel=0.02, abs=0.02)
+    assert float(root.of_mean(torch.tensor(mean))) == pytest.approx(float(roots.mean()), abs=0.02)
+    if mean >= 10:
+        assert float(roots.var()) == pytest.approx(1.0, abs=0.02)
+
+
+def test_the_line_of_a_curve_takes_no_heed_of_structure_and_clipping() -> None:
+    curve = photons(0.2, 0.05)
+    assert curve.line() == pytest.approx((0.2, 0.05), abs=1e-4)
+    curve.variances[[3, 5, 8]] *= 1.6  # structure
+    curve.variances[0] = 0.0  # clipped
+    gain, offset = curve.line()
+    assert (gain, offset) == pytest.approx((0.2, 0.05), abs=0.02)
+    assert constant(0.3).line() == pytest.approx((0.0, 0.3))
+
+
+def test_even_noise_needs_no_root() -> None:
+    assert root_of(constant(0.1)) is None
+    assert root_of(photons(0.01, 0.1)) is None
+    assert root_of(photons(-0.01, 0.1)) is None
+    assert root_of(photons(0.1, 0.01)) == pytest.approx((0.1, 0.01), abs=1e-3)
+
+
+def test_under_the_root_dark_and_bright_are_filtered_alike() -> None:
+    rng = np.random.default_rng(0)
+    clean = np.repeat(np.linspace(2.0, 80.0, 16), 6)[None].repeat(96, 0)
+    noisy = torch.from_numpy(rng.poisson(clean)).float()[None] / 100
+    image = torch.from_numpy(clean).float()[None] / 100
+    out = run(noisy, image, photons(0.01))
+    error = ((out - image).square() / image)[0]
+    assert float(error[:, :32].mean()) < 0.2 * 0.01
+    assert float(error[:, -32:].mean()) < 0.2 * 0.01
+    assert abs(float((out - image).mean())) < 0.003

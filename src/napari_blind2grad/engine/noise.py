@@ -13,6 +13,9 @@ from .stack import Stack
 _TRIM, _TRIMMED_ENERGY = 0.8, 0.43767
 _LEVELS = 12
 _SAMPLE = 1_000_000
+#: Of :meth:`NoiseCurve.line`: how often weights are adapted, what points above the line count against those
+#: below, and the least variance, as a share of the largest, that counts.
+_ROUNDS, _ABOVE, _FLOOR = 30, 0.1, 0.02
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,31 @@ class NoiseCurve:
     def sigma(self) -> float:
         """Root of the mean variance over the image."""
         return float(self.variances.mean().sqrt())
+
+    def line(self) -> tuple[float, float]:
+        """Return gain and offset of the line ``variance = gain · level + offset`` below the curve's points.
+
+        Structure makes a variance too large, never too small, so points above the line hardly count. Points
+        with hardly any variance do not count at all: dark pixels are clipped there.
+        """
+        x, y = (part.double().cpu() for part in (self.levels, self.variances))
+        floor = _FLOOR * y.max()
+        use = y > floor
+        if int(use.sum()) < 3:
+            return 0.0, float(y.mean())
+        x, y = x[use], y[use]
+        weight = torch.ones_like(x)
+        gain, offset = x.new_zeros(()), y.median()
+        for _ in range(_ROUNDS):
+            level = (gain * x + offset).maximum(floor)
+            share = weight / level.square()
+            mean_x, mean_y = ((share * part).sum() / share.sum() for part in (x, y))
+            spread = (share * (x - mean_x).square()).sum().clamp_min(1e-30)
+            gain = (share * (x - mean_x) * (y - mean_y)).sum() / spread
+            offset = mean_y - gain * mean_x
+            off = (y - gain * x - offset) / (gain * x + offset).maximum(floor)
+            weight = torch.where(off > 0, _ABOVE, 1.0) / off.abs().clamp_min(0.05)
+        return float(gain), float(offset)
 
     def variance(self, image: Tensor) -> Tensor:
         """Return the variance at each value of `image`, interpolated, constant beyond the ends."""

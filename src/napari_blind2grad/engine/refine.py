@@ -17,12 +17,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from .even import root_of
+from .noise import NoiseCurve
+
 #: Most places of a block along the third axis.
 DEPTH = 4
-#: Share of the noisy image in what is filtered; the rest is the network's.
-_NOISY = 0.75
-#: Noise energy counted in the gain.
-_ENERGY = 1.0
 #: Stands for blocks outside the image.
 _FAR = 1e6
 #: Sides of a tile: its spectra fit a CPU's cache, and keep a GPU busy.
@@ -49,6 +48,10 @@ class Shape(NamedTuple):
     order
         Waves up to this sum of frequencies decide how alike two blocks are: they hold nearly all of the
         energy in the network's image.
+    noisy
+        Share of the noisy image in what is filtered; the rest is the network's.
+    energy
+        Noise energy counted in the gain, in variances.
     """
 
     side: int
@@ -56,6 +59,8 @@ class Shape(NamedTuple):
     radius: int
     members: int
     order: int
+    noisy: float = 0.75
+    energy: float = 1.0
 
     @property
     def reach(self) -> int:
@@ -68,9 +73,10 @@ def shape(planes: int) -> Shape:
     return FLAT if planes < DEPTH else DEEP
 
 
-#: Single images and thin stacks; stacks.
+#: Single images and thin stacks; stacks; single images whose noise was made even.
 FLAT = Shape(side=8, step=4, radius=8, members=16, order=4)
 DEEP = Shape(side=5, step=2, radius=5, members=8, order=2)
+EVEN = Shape(side=8, step=4, radius=8, members=32, order=4, noisy=0.7, energy=1.15)
 
 
 def cosines(n: int, like: Tensor) -> Tensor:
@@ -84,15 +90,47 @@ def cosines(n: int, like: Tensor) -> Tensor:
 def refine(
     noisy: Tensor,
     pilot: Tensor,
-    variance: Tensor,
+    noise: NoiseCurve,
     out: Tensor,
     origin: tuple[int, int] = (0, 0),
 ) -> Iterator[int]:
     """Fill `out` with the refined image; yield, now and then, how many values are done since the last time.
 
+    A single plane with noise that grows with brightness is filtered under the root that makes it even.
+
+    Parameters
+    ----------
+    noisy, pilot
+        ``y`` and the network's image, shape (K, H, W). K are neighbouring planes, or the colour samples of
+        one plane.
+    noise
+        The noise of the whole image.
+    out, origin
+        As in :func:`collaborate`.
+    """
+    root = root_of(noise) if len(noisy) == 1 else None
+    if root is None:
+        variance = torch.stack([noise.variance(plane) for plane in pilot.contiguous()])
+        yield from collaborate(noisy, pilot, variance, out, shape(len(noisy)), origin)
+        return
+    even, guide = root.forward(noisy), root.of_mean(pilot)
+    yield from collaborate(even, guide, torch.ones_like(guide), out, EVEN, origin)
+    out.copy_(root.inverse(out))
+
+
+def collaborate(
+    noisy: Tensor,
+    pilot: Tensor,
+    variance: Tensor,
+    out: Tensor,
+    sizes: Shape,
+    origin: tuple[int, int] = (0, 0),
+) -> Iterator[int]:
+    """Filter like blocks together: fill `out`, and yield as :func:`refine` does.
+
     The spectra Y of a group of noisy blocks and P of the network's give ``g (P + c (Y − P))`` with the gain
-    ``g = P² / (P² + a σ²)``, c = 0.75 and a = 1; overlapping blocks are averaged with the weights
-    ``1 / (σ² Σ g²)`` of their groups. A group's mean always passes.
+    ``g = P² / (P² + a σ²)``, c and a as :attr:`Shape.noisy` and :attr:`Shape.energy`; overlapping blocks are
+    averaged with the weights ``1 / (σ² Σ g²)`` of their groups. A group's mean always passes.
 
     Parameters
     ----------
@@ -103,12 +141,13 @@ def refine(
         Noise variance of each value of `noisy`, same shape.
     out
         Where the result goes, same shape.
+    sizes
+        Of blocks and groups.
     origin
         Row and column at which these pixels lie in a larger image. The same blocks are then taken as there,
         so that what lies farther than :attr:`Shape.reach` from the cut becomes the same.
     """
     _, h, w = noisy.shape
-    sizes = shape(len(noisy))
     side = min(sizes.side, h, w)
     sizes = sizes._replace(side=side, step=min(sizes.step, max(1, side // 2)))
     weights = torch.zeros_like(out)
@@ -180,7 +219,7 @@ class _Tile:
             noise = torch.stack([part[2] for part in window]).mean(0).clamp_min(1e-12)  # (h, w)
             p, y = p.flatten(0, 1).flatten(1), y.flatten(0, 1).flatten(1)  # (D·side², h·w)
             groups = self._groups(p[low].reshape(-1, self.h, self.w))  # (N, G)
-            spectrum, weight = _filtered(p.T, y.T, noise.flatten(), groups)
+            spectrum, weight = _filtered(p.T, y.T, noise.flatten(), groups, self.sizes)
             spectrum = spectrum.T.reshape(depth, side**2, self.h, self.w)
             spectrum = torch.tensordot(along.T, spectrum, 1)
             block = slice(last - depth + 1, last + 1)
@@ -231,7 +270,9 @@ class _Tile:
         return (own_place + moved).T.contiguous()
 
 
-def _filtered(pilot: Tensor, noisy: Tensor, noise: Tensor, groups: Tensor) -> tuple[Tensor, Tensor]:
+def _filtered(
+    pilot: Tensor, noisy: Tensor, noise: Tensor, groups: Tensor, sizes: Shape
+) -> tuple[Tensor, Tensor]:
     """Return the sums of weighted spectra (h·w, S) and of weights (h·w,) of all groups.
 
     Parameters
@@ -242,6 +283,8 @@ def _filtered(pilot: Tensor, noisy: Tensor, noise: Tensor, groups: Tensor) -> tu
         Noise variance of each block, shape (h·w,).
     groups
         Places of the blocks of each group, shape (N, G).
+    sizes
+        For the share of the noisy image and the energy of the noise.
     """
     pilot, noisy = pilot.contiguous(), noisy.contiguous()
     total, weights = torch.zeros_like(pilot), torch.zeros_like(noise)
@@ -252,10 +295,10 @@ def _filtered(pilot: Tensor, noisy: Tensor, noise: Tensor, groups: Tensor) -> tu
         p, y = across @ pilot[some], across @ noisy[some]  # (n, G, S)
         level = noise[some].mean(1)  # (n,)
         energy = p.square()
-        gain = energy.div_(energy + _ENERGY * level[:, None, None])
+        gain = energy.div_(energy + sizes.energy * level[:, None, None])
         gain[:, 0, 0] = 1.0
         weight = 1.0 / (gain.square().sum((1, 2)) * level)  # (n,)
-        spectrum = torch.lerp(p, y, _NOISY).mul_(gain).mul_(weight[:, None, None])
+        spectrum = torch.lerp(p, y, sizes.noisy).mul_(gain).mul_(weight[:, None, None])
         _add(total, some.flatten(), (across.T @ spectrum).flatten(0, 1))
         _add(weights, some.flatten(), weight.repeat_interleave(members))
     return total, weights

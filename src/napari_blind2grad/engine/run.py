@@ -294,7 +294,7 @@ class Run:
         for chosen in planes.volumes():
             pilot, shown = final[chosen][inside], noisy[chosen][inside]  # (K, H, W)
             refined = torch.empty_like(pilot)
-            for done in refine(shown, pilot, noise.variance(pilot.contiguous()), refined):
+            for done in refine(shown, pilot, noise, refined):
                 self.clock.done += done
                 if self.clock.progress_due():
                     yield from self._tell(self._progress("predict", fetch=False))

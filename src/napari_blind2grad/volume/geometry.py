@@ -9,7 +9,7 @@ from ..config import Config
 from ..engine.inputs import FILL_RADIUS
 from ..engine.network import UNet, fold, multiple
 from ..engine.predict import largest
-from ..engine.refine import DEPTH, FLAT
+from ..engine.refine import DEPTH, EVEN, FLAT
 from .plan import Span
 from .planes import FILL_REACH, padded
 
@@ -60,7 +60,7 @@ class Reach:
         return cls(
             network=own,
             detail=own + DETAIL_REACH if guided else 0,
-            refine=FLAT.reach if refine else 0,
+            refine=max(FLAT.reach, EVEN.reach) if refine else 0,
             planes=DEPTH - 1 if refine and context else 0,
             context=context,
             multiple=multiple(config),

@@ -214,10 +214,9 @@ class _Column:
             parts = [(k, slice(None)) for k in range(len(final))]  # type: ignore[misc]
         for part in parts:
             pilot = final[part].contiguous()
-            variance = torch.stack([self.network.noise.variance(p) for p in pilot])
             target = torch.empty_like(pilot)
             origin = self.kept[0][0], self.kept[1][0]
-            for _ in refine(noisy[part].contiguous(), pilot, variance, target, origin):
+            for _ in refine(noisy[part].contiguous(), pilot, self.network.noise, target, origin):
                 pass
             refined[part] = target
         return refined

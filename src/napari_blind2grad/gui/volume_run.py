@@ -41,9 +41,8 @@ class VolumeRun(Run):
 
     def _keep_record(self, record: Mapping[str, Any]) -> None:
         arrays = self._stored()
-        if (
-            arrays is not None and not arrays.empty
-        ):  # else the layers are still those of the run before
+        # Without a tile the layers are still those of the run before.
+        if arrays is not None and not arrays.empty:
             super()._keep_record(record)
 
     def _flush(self) -> None:

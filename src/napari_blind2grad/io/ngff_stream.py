@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ import numpy as np
 from ..axes import Axes
 from ..dtypes import to_dtype
 from ..events import Array
+from .lasting import array_again, group_again, sync
 from .metadata import NAMESPACE
 from .ngff_write import (
     SAMPLES,
@@ -76,22 +76,12 @@ class NgffWriter:
         self._channel = self.letters.find("C")
         count = shape[self._channel] if self._channel >= 0 else 1
         self._low, self._high = np.full(count, np.inf), np.full(count, -np.inf)
-        found = self._found(shape) if again else None
+        found = array_again(group, shape, dtype, _blocks(shape)) if again else None
         self.again = found is not None
         self.levels = [self._level(0, shape) if found is None else found]
         self._factors = [
             (1,) * len(shape)
         ]  # pixels of the image along each side of a level's pixel
-
-    def _found(self, shape: tuple[int, ...]) -> Any:
-        """Return the array of the image that the group holds; smaller levels are made anew."""
-        import zarr
-
-        found = self._group.get("0")
-        if not isinstance(found, zarr.Array):
-            return None
-        same = (found.shape, found.dtype, found.chunks) == (shape, self.dtype, _blocks(shape))
-        return found.with_config({"write_empty_chunks": True}) if same else None
 
     def _level(self, number: int, shape: tuple[int, ...]) -> Any:
         return self._group.create_array(
@@ -118,7 +108,7 @@ class NgffWriter:
         place = tuple(region[i] for i in order)
         self.levels[0][place] = np.ascontiguousarray(ordered)
         if self.lasting:
-            _sync(self.levels[0], place)
+            sync(self.levels[0], place)
         first = 0 if self._channel < 0 else place[self._channel].indices(len(self._low))[0]
         parts = [ordered] if self._channel < 0 else np.moveaxis(ordered, self._channel, 0)
         for i, part in enumerate(parts, first):
@@ -213,21 +203,6 @@ def _blocks(shape: tuple[int, ...]) -> tuple[int, ...]:
     return (*[1] * (len(shape) - 2), *(min(n, BLOCK) for n in shape[-2:]))
 
 
-def _sync(array: Any, place: Sequence[slice]) -> None:
-    """Have the blocks of `array` in `place` reach the disk."""
-    folder = Path(array.store.root) / array.path
-    spans = [
-        range(s.indices(n)[0] // b, -(-s.indices(n)[1] // b))
-        for s, n, b in zip(place, array.shape, array.chunks, strict=True)
-    ]
-    for block in itertools.product(*spans):
-        handle = os.open(folder / array.metadata.encode_chunk_key(block), os.O_RDWR)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
-
-
 def _version_3(group: Any, letters: str) -> dict[str, Any]:
     if group.metadata.zarr_format == 3:
         return {"dimension_names": list(letters.lower())}
@@ -263,7 +238,7 @@ def stream_ngff(
     OutputError
         If it cannot be written; nothing is left behind under its name.
     """
-    check_ngff(axes, version)
+    check_ngff(axes, version)  # while there is no folder yet
     with whole_folder(path, replaces=ZARR_MARKS, lasting=lasting) as temporary:
         how: dict[str, Any] = dict(lasting=bool(lasting), again=again)
         yield open_ngff(temporary, axes, dtype, version, check, **how)
@@ -304,20 +279,7 @@ def open_ngff(
         import ome_zarr.writer  # noqa: F401 (for :meth:`NgffWriter.finish`)
         from ome_zarr.format import format_from_version
     form = format_from_version(version)
-    group = _group_again(path, form.zarr_format) if again else None
+    group = group_again(path, form.zarr_format) if again else None
     if group is None:
         group = zarr.open_group(path, mode="w", zarr_format=form.zarr_format)
     return NgffWriter(group, axes, dtype, check, lasting=lasting, again=again), form
-
-
-def _group_again(path: Path, zarr_format: int) -> Any:
-    """Return the group that a process which was killed has left in `path`; None if there is none."""
-    import zarr
-
-    for half in path.rglob("*.partial"):  # blocks that zarr was writing
-        half.unlink()
-    try:
-        group = zarr.open_group(path, mode="r+")
-    except (OSError, ValueError):
-        return None
-    return group if group.metadata.zarr_format == zarr_format else None

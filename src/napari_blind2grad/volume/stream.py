@@ -212,7 +212,6 @@ def _events(
         plan = _plan(run, source, tile)
         found = earlier(resume, plan, sink, notes) if resume is not None else None
         plan, before = found or (plan, set())
-        done = len(before)
         tally = Tally(plan, sink, run.keep, run.held, before)
         tally.store(run.clock.seconds, run.clock.done)
         yield Planned(plan, run.networks)
@@ -224,7 +223,7 @@ def _events(
                 break
             sink.write(unit, values)
             tally.add(unit, run.clock.seconds, run.clock.done)
-            done += 1
+        done = len(tally.done)
         del tiles
         release(run.device, cycles=False)
     losses = np.concatenate(run.losses) if run.losses else np.zeros((0, 3), np.float32)

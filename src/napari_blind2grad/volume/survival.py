@@ -35,7 +35,7 @@ def identify_volume(source: Source, config: Config) -> dict[str, Any]:
     c, t, z, _, y, x = source.shape
     if source.voxels > sizes.WHOLE:
         crops = sample(source.shape, config, multiple(config))
-        parts = ((crops.read(source, i, n)) for i in range(c) for n in range(len(crops.places)))
+        parts = (crops.read(source, i, n) for i in range(c) for n in range(len(crops.places)))
     else:
         parts = (
             source.read(i, j, slice(k, k + 1), slice(y), slice(x), alpha=True)
@@ -89,12 +89,9 @@ class Tally:
 
     def _snapshot(self, seconds: float, work: float) -> Snapshot:
         assert self.trained is not None
-        lasting = isinstance(self.sink, LastingSink)
-        tiles = {
-            "plan": json.loads(self.plan.to_json()),
-            "done": sorted(self.done) if lasting else [],
-            "sink": dict(self.sink.state()) if isinstance(self.sink, LastingSink) else {},
-        }
+        tiles: dict[str, Any] = {"plan": json.loads(self.plan.to_json()), "done": [], "sink": {}}
+        if isinstance(self.sink, LastingSink):
+            tiles.update(done=sorted(self.done), sink=dict(self.sink.state()))
         numbers = {**self.trained.numbers, "seconds": seconds, "work": work, _TILES: tiles}
         return Snapshot(numbers, self.trained.blocks)
 

@@ -184,6 +184,11 @@ def test_stop_keeps_what_there_is(viewer, dock, lazy, qtbot):
     assert data[:2].all()
     assert not data[2:].any()
     assert viewer.layers["X denoised"].metadata["blind2grad"]["stopped"]
+    # What was broken off goes with its layer.
+    path = viewer.layers["X denoised"].data.path
+    assert path.exists()
+    viewer.layers.remove("X denoised")
+    qtbot.waitUntil(lambda: gc.collect() >= 0 and not path.exists(), timeout=5000)
 
 
 def test_the_worker_ends_soon(viewer, dock, lazy, qtbot):

@@ -66,6 +66,10 @@ class _Entry:
     array: np.ndarray
     measure: bool
 
+    def let_go(self) -> None:
+        """Forget the array: its layer is no more."""
+        self.array = np.zeros(0)
+
 
 class LiveLayers:
     """The layers of the runs on one input.
@@ -265,9 +269,9 @@ class LiveLayers:
         layer.metadata[METADATA] = self._record  # the run may have ended since it was made
         asked = layer.name  # napari may have to give it another
         self._insert(role, layer)
-        self._entries[role.key] = _Entry(
-            weakref.ref(layer), asked, layer.name, array, role.key in _MEASURED
-        )
+        entry = _Entry(weakref.ref(layer), asked, layer.name, array, role.key in _MEASURED)
+        self._entries[role.key] = entry
+        weakref.finalize(layer, entry.let_go).atexit = False
 
     def _labels(self, _role: Role, array: np.ndarray, options: dict[str, Any]) -> Labels:
         layer = Labels(array, colormap=mask_colormap(), opacity=0.8, **options)

@@ -93,7 +93,9 @@ class StoredArrays:
         self._file = File(self._writer, axes)
         order = [self._writer.order.index(i) for i in range(len(axes.letters))]
         stored = zarr.open_array(path / "0", mode="r")
-        self.denoised = StoredImage(stored, order, path)
+        image = StoredImage(stored, order, path)
+        self._image: StoredImage | None = image
+        self._shown = weakref.ref(image)
         self._news: deque[Tile] = deque()
 
     def write(self, tile: Tile, values: Array) -> None:
@@ -111,7 +113,12 @@ class StoredArrays:
         self._news.append(tile)
 
     def describe(self, facts: Mapping[str, Any]) -> None:
-        """Add the metadata, by the arguments of :meth:`~..io.ngff_stream.NgffWriter.finish`."""
+        """Add the metadata, by the arguments of :meth:`~..io.ngff_stream.NgffWriter.finish`.
+
+        The file is kept from now on, if it is whole.
+        """
+        if self._image is not None:
+            self._image.keep(self.done == self.total)
         try:
             self._writer.finish(self.path.name, form=self._form, pyramid=False, **facts)
         except OSError as error:
@@ -123,4 +130,8 @@ class StoredArrays:
 
     def get(self, key: str) -> StoredImage | None:
         """Return the array of a role; None where there is none, or nothing in it yet."""
-        return self.denoised if key == "denoised" and not self.empty else None
+        return self._shown() if key == "denoised" and not self.empty else None
+
+    def let_go(self) -> None:
+        """Leave the image to the layers that show it."""
+        self._image = None

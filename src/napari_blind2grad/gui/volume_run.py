@@ -66,8 +66,10 @@ class VolumeRun(Run):
         )
 
     def _let_go(self) -> None:
-        """Leave the file to the layer alone; superqt holds on to workers that are through."""
-        self.worker.arrays = None
+        """Leave the file to the layer alone: others that were told of the arrays hold on to them."""
+        arrays, self.worker.arrays = self._stored(), None
+        if arrays is not None:
+            arrays.let_go()
 
     def _close(self, reason: str = "") -> None:
         layer = self.live.layer("denoised") if self.running and self._began else None

@@ -112,7 +112,6 @@ class VolumeWorker(DenoiseWorker):
         """Say in the file what it is, however the run ended."""
         if self.arrays is not None and not self.arrays.empty:
             self.arrays.describe(self._facts())
-            self.arrays.denoised.keep(self.arrays.done == self.arrays.total)
 
     def _facts(self) -> dict[str, Any]:
         record = unfinished(self.config, self.snapshot, self.changes, application=self.application)

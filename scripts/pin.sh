@@ -9,7 +9,7 @@ trap 'rm -rf "$place"' EXIT
 "${PYTHON:-python3}" -m venv "$place/venv"
 "$place/venv/bin/pip" install --quiet --upgrade pip
 "$place/venv/bin/pip" install --quiet "torch==$TORCH"
-"$place/venv/bin/pip" install --quiet "torch==$TORCH" ".[all,test,dev,docs,bench]"
+"$place/venv/bin/pip" install --quiet "torch==$TORCH" ".[all,bioio,zoo,test,dev,docs,bench]"
 {
   echo "# Versions that the tests ran with. Written by 'make constraints'; do not edit."
   "$place/venv/bin/pip" freeze --exclude napari-blind2grad --exclude pip --exclude setuptools |

@@ -1,5 +1,6 @@
 """What holds for all tests."""
 
+import gc
 import os
 import tempfile
 from pathlib import Path
@@ -23,3 +24,9 @@ def pytest_addoption(parser):
     group.addoption("--monkey-minutes", type=float, default=1.0, help="how long it goes on")
     group.addoption("--monkey-seed", type=int, default=0, help="start of its random choices")
     group.addoption("--pictures", help="folder for pictures of the scripted session")
+
+
+def pytest_collection_finish():
+    """Spare later garbage collections, of which runs and windows make many, the modules imported by now."""
+    gc.collect()
+    gc.freeze()

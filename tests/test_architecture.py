@@ -22,7 +22,7 @@ ALLOWED = {
     "quality": {"base", "quality"},
     "checkpoint": {"base", "io", "engine", "checkpoint"},
     "cluster": {"base", "cluster"},
-    "volume": {"base", "io", "engine", "model", "volume"},
+    "volume": {"base", "io", "engine", "checkpoint", "model", "volume"},
     "api": {"base", "engine", "checkpoint", "api"},
     "model": {"base", "io", "engine", "model"},
     "batch": {"base", "io", "engine", "checkpoint", "cluster", "model", "batch"},
@@ -39,7 +39,18 @@ ALLOWED = {
         "cli",
         "cli.options",
     },
-    "gui": {"base", "io", "engine", "quality", "api", "model", "batch", "cli.options", "gui"},
+    "gui": {
+        "base",
+        "io",
+        "engine",
+        "quality",
+        "api",
+        "model",
+        "volume",
+        "batch",
+        "cli.options",
+        "gui",
+    },
 }
 GUI_LIBRARIES = {"magicgui", "napari", "pyqtgraph", "PyQt6", "PySide6", "qtpy", "superqt", "vispy"}
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -13,7 +12,7 @@ import numpy.typing as npt
 
 from . import sizes
 from .config import Config
-from .errors import ConfigError, InputError
+from .errors import InputError
 from .events import Event, Result
 
 
@@ -71,15 +70,14 @@ def denoise(
     _check_held(image)
     options: dict[str, Any] = {}
     keeper = None
-    if checkpoint is not None:
-        from .checkpoint import Keeper
+    if checkpoint is not None or resume:
+        from .checkpoint import keeper_at
 
+        keeper = keeper_at(checkpoint, resume=resume)
+    if keeper is not None:
         config = config or Config()
         image = np.asarray(image)
-        keeper = Keeper(checkpoint, resume=resume, tell=_warn)
         options = keeper.options(image, axes, config)
-    elif resume:
-        raise ConfigError("resume needs the folder of a checkpoint: pass checkpoint=… too.")
     watched = on_event is not None
     events = denoise_iter(image, axes, config, should_stop=should_stop, previews=watched, **options)
     for event in events:
@@ -92,15 +90,10 @@ def denoise(
     raise AssertionError("denoise_iter ended without a Result")
 
 
-def _warn(words: str) -> None:
-    warnings.warn(words, stacklevel=2)
-
-
 def _check_held(image: npt.ArrayLike) -> None:
     """Refuse to fill the memory with an array that its owner took care not to hold there."""
-    held = isinstance(image, np.ndarray) and not isinstance(image, np.memmap)
-    size = math.prod(getattr(image, "shape", ()))
-    if not held and size > sizes.WHOLE:
+    if hasattr(image, "shape") and sizes.goes_by_tiles(image):
+        size = math.prod(image.shape)
         raise InputError(
             f"This array has {size:,} values and is not in memory, where image, result and maps would take "
             f"about {size * 24 / 2**30:.0f} GiB. Use denoise_volume(image, 'denoised.ome.zarr'), which works "

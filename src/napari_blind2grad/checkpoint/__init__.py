@@ -6,6 +6,7 @@ A folder holds ``checkpoint.json`` and files of plain numbers (safetensors); not
 from __future__ import annotations
 
 from .folder import Folder
-from .keeping import EVERY, Keeper
+from .identity import describe
+from .keeping import EVERY, Keeper, keeper_at
 
-__all__ = ["EVERY", "Folder", "Keeper"]
+__all__ = ["EVERY", "Folder", "Keeper", "describe", "keeper_at"]

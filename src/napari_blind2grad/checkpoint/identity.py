@@ -17,6 +17,7 @@ from ..errors import InputError
 
 #: The engine itself sees to these: a run may go on with others.
 _FREE = ("device", "threads")
+_WAYS = {True: "tile by tile", False: "in memory"}
 
 
 def identify(image: npt.ArrayLike, axes: str | None, config: Config) -> dict[str, Any]:
@@ -38,13 +39,45 @@ def identify(image: npt.ArrayLike, axes: str | None, config: Config) -> dict[str
         array if array.ndim > 2 else [array]
     ):  # plane by plane: a view may not be contiguous
         digest.update(np.ascontiguousarray(part).tobytes())
+    return describe(
+        array.shape,
+        array.dtype,
+        parse_axes(axes, array.shape).letters,
+        digest.hexdigest(),
+        config,
+    )
+
+
+def describe(
+    shape: tuple[int, ...],
+    dtype: np.dtype[Any],
+    axes: str,
+    digest: str,
+    config: Config,
+    *,
+    tiled: bool = False,
+) -> dict[str, Any]:
+    """Return the same from what is known of the image already.
+
+    Parameters
+    ----------
+    shape, dtype, axes
+        Of the image.
+    digest
+        A hash of its pixels, or of enough of them.
+    config
+        Settings of the run.
+    tiled
+        Whether it goes tile by tile.
+    """
     settings = config.to_dict()
     return {
         "version": __version__,
-        "shape": list(array.shape),
-        "dtype": array.dtype.str,
-        "axes": parse_axes(axes, array.shape).letters,
-        "image": digest.hexdigest(),
+        "shape": list(shape),
+        "dtype": dtype.str,
+        "axes": axes,
+        "image": digest,
+        "tiled": tiled,
         "config": {name: value for name, value in settings.items() if name not in _FREE},
     }
 
@@ -62,6 +95,11 @@ def check_identity(stored: Mapping[str, Any], own: Mapping[str, Any], folder: Pa
         raise InputError(
             f"The checkpoint {folder} was made by version {stored.get('version')!s:.40} of blind2grad, and "
             f"this is {own['version']}. Use that version, or delete the folder to begin anew."
+        )
+    if bool(stored.get("tiled")) != bool(own["tiled"]):
+        raise InputError(
+            f"The checkpoint {folder} belongs to a run {_WAYS[not own['tiled']]}, and this one goes "
+            f"{_WAYS[own['tiled']]} (see --out-of-core and --tile). {way_out}"
         )
     if any(stored.get(name) != own[name] for name in ("shape", "dtype", "axes", "image")):
         raise InputError(f"The checkpoint {folder} belongs to another image. {way_out}")

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy.typing as npt
 
 from ..config import Config
 from ..engine.snapshot import Snapshot
-from ..errors import OutputError
+from ..errors import ConfigError, OutputError
 from .folder import Folder
 from .identity import identify
 
@@ -42,6 +43,8 @@ class Keeper:
     ----------
     kept
         Whether the folder holds a checkpoint to go on from.
+    found
+        The snapshot that the run goes on from; None if it begins.
     """
 
     def __init__(
@@ -57,6 +60,7 @@ class Keeper:
         self.every = every
         self.tell = tell
         self.kept = False
+        self.found: Snapshot | None = None
         self._told = False
         self._due = 0.0
 
@@ -70,17 +74,37 @@ class Keeper:
         OutputError
             If there is one and it shall not be gone on with, or none can be kept in the folder.
         """
+        self.check()
+        return self.options_for(identify(image, axes, config))
+
+    def check(self) -> None:
+        """Find out whether a checkpoint can be kept, before the image is looked at.
+
+        Raises
+        ------
+        OutputError
+            As in :meth:`options`.
+        """
         self.folder.check()
         if not self.resume and self.folder.exists():
             raise OutputError(
                 f"There is a checkpoint of an unfinished run in {self.folder.path}. Add --resume (in Python "
                 "resume=True) to go on with it, or delete the folder to begin anew."
             )
-        self.folder.identity = identify(image, axes, config)
-        found = self.folder.read() if self.resume else None
-        self.kept = found is not None
+
+    def options_for(self, identity: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the same for the run with this `identity`, from :func:`~.identity.describe`.
+
+        Raises
+        ------
+        InputError
+            As in :meth:`options`.
+        """
+        self.folder.identity = identity
+        self.found = self.folder.read() if self.resume else None
+        self.kept = self.found is not None
         self._due = time.monotonic() + self.every
-        return {"keep": self._keep, "resume": found}
+        return {"keep": self._keep, "resume": self.found}
 
     def _keep(self, capture: Callable[[], Snapshot], last: bool) -> None:
         """Write a snapshot if one is due."""
@@ -101,3 +125,18 @@ class Keeper:
         """Remove the checkpoint: the result is safe."""
         self.folder.remove()
         self.kept = False
+
+
+def keeper_at(path: str | os.PathLike[str] | None, *, resume: bool) -> Keeper | None:
+    """Return what keeps a checkpoint in `path`, for Python: it warns if one could not be written.
+
+    Raises
+    ------
+    ConfigError
+        If there is something to resume, but no path.
+    """
+    if path is not None:
+        return Keeper(path, resume=resume, tell=lambda words: warnings.warn(words, stacklevel=2))
+    if resume:
+        raise ConfigError("resume needs the folder of a checkpoint: pass checkpoint=… too.")
+    return None

@@ -49,6 +49,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             from .batch import run_batch
 
             return run_batch(args)
+        if args.command == "export":
+            from .export import run_export
+
+            return run_export(args)
         from .denoise import run_denoise
 
         return run_denoise(args)

@@ -51,11 +51,10 @@ def run_denoise(args: argparse.Namespace) -> int:
         image = read_for(args)
         dtype = file_dtype(args.dtype, config, image)
         target = args.output or default_target(image, dtype)
-        check_room(target, image, dtype)
         if is_large(image):
-            return run_volume(
-                args, image, config, target, dtype, interrupts, _start(config, interrupts)
-            )
+            start, keeper = _start(config, interrupts), _keeper_for(args, target)
+            return run_volume(args, image, config, target, dtype, interrupts, start, keeper=keeper)
+        check_room(target, image, dtype)
         if args.save_maps is not None:
             _prepare_folder(args.save_maps, image)
         if args.save_model is not None:
@@ -68,7 +67,7 @@ def run_denoise(args: argparse.Namespace) -> int:
             result = _denoise(image, config, interrupts, keeper, quiet=args.quiet)
         finally:
             if result is None or result.stopped:
-                _tell_of_checkpoint(keeper)
+                tell_of_checkpoint(keeper)
         if result.stopped and result.iterations == 0:
             complain("Interrupted before the first step: nothing was written.")
             return _INTERRUPTED
@@ -85,11 +84,13 @@ def run_denoise(args: argparse.Namespace) -> int:
 
 
 def _start(config: Config, interrupts: Interrupts) -> Any:
-    def start(source: Any, sink: Any, tile: tuple[int, int, int] | None) -> Any:
+    def start(source: Any, sink: Any, tile: tuple[int, int, int] | None, **options: Any) -> Any:
         from ..volume import denoise_volume_iter
 
         stop = interrupts.should_stop
-        return denoise_volume_iter(source, sink, None, config, tile=tile, should_stop=stop)
+        return denoise_volume_iter(
+            source, sink, None, config, tile=tile, should_stop=stop, **options
+        )
 
     return start
 
@@ -104,7 +105,8 @@ def _keeper_for(args: argparse.Namespace, target: Path) -> Keeper | None:
     return Keeper(place, resume=args.resume, every=args.checkpoint_every, tell=complain)
 
 
-def _tell_of_checkpoint(keeper: Keeper | None) -> None:
+def tell_of_checkpoint(keeper: Keeper | None) -> None:
+    """Say where the state of a run that did not come to its end is kept, if it is."""
     if keeper is not None and keeper.kept:
         complain(
             f"The state of the run is kept in {keeper.folder.path}: the same command with --resume goes on."

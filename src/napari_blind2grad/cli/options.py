@@ -41,6 +41,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_denoise(commands)
     _add_apply(commands)
     _add_batch(commands)
+    _add_export(commands)
     _add_info(commands)
     return parser
 
@@ -203,6 +204,39 @@ def _add_apply(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     for parameter in parameters():
         if parameter.name in ("device", "precision", "threads"):
             _add_parameter(parser, parameter, "that of the training")
+
+
+def _add_export(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser(
+        "export",
+        help="write a saved network for other programs",
+        usage="%(prog)s MODEL OUT.zip [options]",
+        description="Write a network saved by blind2grad denoise --save-model as a package of the BioImage "
+        "Model Zoo (TorchScript with its description), which other programs can run.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("model", metavar="MODEL", type=Path, help="the folder of the network")
+    parser.add_argument("output", metavar="OUT", type=Path, help="the file to write: .zip")
+    parser.add_argument(
+        "--channel",
+        type=int,
+        metavar="N",
+        help="whose network, counted from 0, if the channels have one each",
+    )
+    parser.add_argument("--name", default="", help="name of the model (default: that of MODEL)")
+    parser.add_argument(
+        "--author",
+        metavar="NAME",
+        action="append",
+        default=[],
+        help="who trained it; may be given several times (default: unknown)",
+    )
+    parser.add_argument(
+        "--license",
+        metavar="ID",
+        help="SPDX identifier of the licence under which you pass it on, such as CC-BY-4.0 (default: none)",
+    )
+    _add_common(parser)
 
 
 def _add_batch(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -16,15 +16,15 @@ from ..config import Config
 from ..crop import Crop
 from ..errors import InputError
 from ..io import ImageFile, LazyArray, check_place, read_image
-from .denoise import MODEL_MARKS, summary, tell, watched
+from .denoise import MODEL_MARKS, summary, tell, tell_of_checkpoint, watched
 from .interrupt import Interrupts
 from .terminal import complain, say
 
 if TYPE_CHECKING:
-    from ..volume import Source
-    from ..volume.stream import Sink, VolumeEvents
+    from ..checkpoint import Keeper
+    from ..volume.stream import VolumeEvents
 
-    Start = Callable[[Source, Sink, tuple[int, int, int] | None], VolumeEvents]
+    Start = Callable[..., VolumeEvents]
 
 _INTERRUPTED = 130
 
@@ -55,6 +55,7 @@ def run_volume(
     interrupts: Interrupts,
     start: Start,
     network: str = "",
+    keeper: Keeper | None = None,
 ) -> int:
     """Denoise `image` into `target` tile by tile, and return the exit code.
 
@@ -65,26 +66,23 @@ def run_volume(
     target, dtype
         The file to write, and the type of its pixels.
     start
-        Starts the run for a source, a sink and the size of tiles.
+        Starts the run for a source, a sink and the size of tiles, and with what makes it keep a checkpoint.
     network
         Name of the network, if it is not trained on this image.
+    keeper
+        What keeps the run's checkpoint, if there is to be one.
 
     Raises
     ------
     Blind2GradError
         In words for the user.
     """
-    from ..volume import Finished, Source, store
+    from ..volume import Finished, Source, identify_volume, store
 
     if getattr(args, "save_maps", None) is not None:
         raise InputError(
             "The maps of an image that is denoised tile by tile cannot be saved. Leave --save-maps out, or "
             "look at a part of the image with --crop."
-        )
-    if getattr(args, "checkpoint", None) is not None or getattr(args, "resume", False):
-        raise InputError(
-            "Images that are denoised tile by tile keep no checkpoints yet. Leave --resume and "
-            "--checkpoint out."
         )
     model = getattr(args, "save_model", None)
     if model is not None:
@@ -94,10 +92,14 @@ def run_volume(
     source = Source.of(image.data, image.axes)
     values = {"version": __version__, "seed": config.seed, "config": config.to_dict()}
     values |= parameters_of(image, network)
+    options: dict[str, Any] = {}
+    if keeper is not None:
+        keeper.check()
+        options = keeper.options_for(identify_volume(source, config))
     events = store(
         target,
         source,
-        lambda sink: start(source, sink, args.tile),
+        lambda sink: start(source, sink, args.tile, **options),
         config,
         scale=image.scale,
         units=image.units,
@@ -107,8 +109,14 @@ def run_volume(
         description=describe(__version__, config, network),
         parameters=values,
         input_path=image.path,
+        keeper=keeper,
     )
-    result = watched(events, interrupts, quiet=args.quiet, last=Finished)
+    result = None
+    try:
+        result = watched(events, interrupts, quiet=args.quiet, last=Finished)
+    finally:
+        if result is None or result.stopped:
+            tell_of_checkpoint(keeper)
     if result.stopped:
         complain("Interrupted before the last tile: nothing was written.")
         return _INTERRUPTED
@@ -116,6 +124,8 @@ def run_volume(
         from ..model import save_model
 
         save_model(model, result)
+    if keeper is not None:
+        keeper.remove()
     if not args.quiet:
         say(summary(target, image, result, dtype))
     return _INTERRUPTED if interrupts.asked else 0

@@ -24,7 +24,23 @@ class Inputs(NamedTuple):
     filled: Tensor
 
 
-def fill(noisy: Tensor, keep: Tensor, center: float = 0.0, dilation: int = 1) -> Tensor:
+def fill_kernel(dilation: int, like: Tensor) -> Tensor:
+    """Return the kernel that fills blind pixels from visible ones, on the device of `like`."""
+    kernel = gaussian(FILL_SIGMA, FILL_RADIUS, like)
+    if dilation > 1:
+        spread = kernel.new_zeros((kernel.numel() - 1) * dilation + 1)
+        spread[::dilation] = kernel
+        kernel = spread
+    return kernel
+
+
+def fill(
+    noisy: Tensor,
+    keep: Tensor,
+    center: float = 0.0,
+    dilation: int = 1,
+    kernel: Tensor | None = None,
+) -> Tensor:
     """Return the normalised convolution of the visible pixels: a smooth guess at every pixel.
 
     Parameters
@@ -37,17 +53,16 @@ def fill(noisy: Tensor, keep: Tensor, center: float = 0.0, dilation: int = 1) ->
         Value for pixels that have no visible one near them, such as the image's mean.
     dilation
         Spacing of the kernel's taps; above 1, correlated neighbours are left out.
+    kernel
+        The kernel, if it is at hand.
 
     Returns
     -------
     Tensor
         Shape (B, S, Y, X); each pixel depends on nothing beyond the kernel, so that tiles do not show.
     """
-    kernel = gaussian(FILL_SIGMA, FILL_RADIUS, noisy)
-    if dilation > 1:
-        spread = kernel.new_zeros((kernel.numel() - 1) * dilation + 1)
-        spread[::dilation] = kernel
-        kernel = spread
+    if kernel is None:
+        kernel = fill_kernel(dilation, noisy)
     b = noisy.shape[0]
     shown = noisy * keep
     both = separable(torch.cat((shown, keep)), kernel)  # (2B, S, Y, X)
@@ -55,7 +70,14 @@ def fill(noisy: Tensor, keep: Tensor, center: float = 0.0, dilation: int = 1) ->
     return (both[:b] + floor * center) / (both[b:] + floor)
 
 
-def assemble(noisy: Tensor, keep: Tensor, context: Tensor, config: Config, center: float) -> Inputs:
+def assemble(
+    noisy: Tensor,
+    keep: Tensor,
+    context: Tensor,
+    config: Config,
+    center: float,
+    kernel: Tensor | None = None,
+) -> Inputs:
     """Return the network's inputs for a masked image.
 
     Parameters
@@ -68,12 +90,12 @@ def assemble(noisy: Tensor, keep: Tensor, context: Tensor, config: Config, cente
         Neighbour planes, shape (B, K·S, Y, X); not masked, since their noise is their own.
     config
         For the architecture: the paper's network sees zeros at blind pixels.
-    center
-        Mean of the image, see :func:`fill`.
+    center, kernel
+        Mean of the image, and what fills blind pixels: see :func:`fill`.
     """
     if config.architecture == "paper":
         shown = noisy * keep
         return Inputs(torch.cat((shown, context), 1), keep, shown)
-    filled = fill(noisy, keep, center, config.dilation)
+    filled = fill(noisy, keep, center, config.dilation, kernel)
     shown = torch.where(keep > 0, noisy, filled)
     return Inputs(torch.cat((shown, context), 1), keep, filled)

@@ -45,7 +45,7 @@ class PartialConv2d(nn.Module):
             1 where a pixel is visible, shape (B, C, Y, X) or (B, 1, Y, X).
         """
         d = self.dilation
-        kernel = torch.ones(1, 1, 3, 3, device=x.device, dtype=x.dtype)
+        kernel = torch.ones_like(self.conv.weight[:1, :1]).to(x.dtype)
         seen = F.conv2d(mask.mean(1, keepdim=True), kernel, padding=d, dilation=d)  # (B, 1, Y, X)
         visible = (seen > 0).to(x.dtype)
         scale = 9.0 / seen.clamp_min(1e-6) * visible

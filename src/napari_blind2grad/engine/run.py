@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator, Mapping
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +21,7 @@ from .clock import Clock
 from .maps import plane_maps
 from .network import multiple
 from .noise import channel_sigma
-from .output import Output
+from .output import Output, Where
 from .refine import refine
 from .snapshot import Keep, Snapshot, capture, restore
 from .stack import Planes, Stack, check, load
@@ -175,6 +175,18 @@ class Run:
         self.group, self.step, self.cycle = group, 0, 1
         self.final, self.finished = None, []
         return self._begin(group)
+
+    def places(self, group: int) -> list[Where]:
+        """Return the planes that network number `group` leaves in the output."""
+        _, t, z, _, _, _ = self.stack.array.shape
+        return [(c, i, j) for c in self.groups[group] for i in range(t) for j in range(z)]
+
+    def own_numbers(self) -> dict[str, Any]:
+        """Return what this kind of run adds to its snapshots, as JSON can hold it."""
+        return {}
+
+    def take_numbers(self, numbers: Mapping[str, Any]) -> None:
+        """Take back what :meth:`own_numbers` returned."""
 
     def _load(self, channels: list[int], config: Config) -> Planes:
         return load(self.stack, channels, config, self.device, multiple(config))

@@ -91,8 +91,14 @@ def capture(run: Run) -> Snapshot:
         ],
         "seconds": run.clock.seconds,
         "work": run.clock.done,
+        "own": run.own_numbers(),
     }
     return Snapshot(numbers, blocks)
+
+
+def settled(snapshot: Snapshot) -> Snapshot:
+    """Return `snapshot` with all its tensors in hand, so that the run may go."""
+    return Snapshot(snapshot.numbers, {n: partial(dict, b()) for n, b in snapshot.blocks.items()})
 
 
 def restore(run: Run, snapshot: Snapshot) -> None:
@@ -131,6 +137,7 @@ def _restore(run: Run, snapshot: Snapshot) -> None:
     run.refresh_due, run.continued = bool(numbers["refresh_due"]), bool(numbers["continued"])
     for number, found in enumerate(numbers["trained"]):
         run.trained.append(_trained(found, blocks, number))
+    run.take_numbers(numbers.get("own", {}))
     for name, places in _done_blocks(run, run.group):
         _fill_output(run, places, blocks[name]())
     if numbers["guide_step"] is not None:
@@ -257,9 +264,10 @@ def _estimates(run: Run, planes: list[int]) -> dict[str, Tensor]:
 
 def _done_blocks(run: Run, groups: int) -> Iterator[tuple[str, list[Where]]]:
     """Yield names and members of the blocks that hold the output of the first `groups` networks."""
-    _, t, z, _, _, _ = run.stack.array.shape
-    for group, channels in enumerate(run.groups[:groups]):
-        places = [(c, i, j) for c in channels for i in range(t) for j in range(z)]
+    for group in range(groups):
+        places = run.places(group)
+        if not places:
+            continue
         size = sum(array.nbytes for array in run.output.parts(places[0]).values())
         for first, last in _spans(len(places), size):
             yield f"done-{group}-{first}-{last}", places[first:last]

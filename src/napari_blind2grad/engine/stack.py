@@ -50,8 +50,13 @@ class Stack:
 
     def groups(self, networks: str) -> list[list[int]]:
         """Return the channels that each network is trained on, blank ones left out."""
-        busy = [c for c, m in enumerate(self.maps) if m.scale > 0]
-        return [busy] if networks == "one" else [[c] for c in busy]
+        return grouped(self.maps, networks)
+
+
+def grouped(maps: tuple[normalize.IntensityMap, ...], networks: str) -> list[list[int]]:
+    """Return the channels with `maps` that each network is trained on, blank ones left out."""
+    busy = [c for c, m in enumerate(maps) if m.scale > 0]
+    return [busy] if networks == "one" else [[c] for c in busy]
 
 
 def check(image: npt.ArrayLike, axes: str | None) -> Stack:

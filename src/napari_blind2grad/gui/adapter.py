@@ -15,8 +15,10 @@ import numpy as np
 from napari.layers import Image, Layer
 from napari.utils.transforms import Affine
 
+from .. import sizes
 from ..axes import Axes, guess_axes, parse_axes
 from ..errors import InputError
+from .parts import Part
 
 #: Bytes that a run takes for each value: image, result, maps and what the network works on.
 _BYTES = 24
@@ -53,6 +55,8 @@ class Snapshot:
         One slice for each dimension of `data`: the part to denoise.
     scale, translate, rotate, shear, affine, units, axis_labels
         The layer's placement; `translate` is that of the region's first pixel.
+    path
+        The layer's file, if it has one.
     """
 
     name: str
@@ -67,6 +71,7 @@ class Snapshot:
     affine: Any
     units: tuple[Any, ...]
     axis_labels: tuple[str, ...]
+    path: str | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -87,9 +92,35 @@ class Snapshot:
         """Whether the region is the whole image."""
         return self.shape == tuple(self.data.shape)
 
+    @property
+    def by_tiles(self) -> bool:
+        """Whether the region is neither in memory nor to be loaded as a whole."""
+        return sizes.goes_by_tiles(self.data, self.shape)
+
     def array(self) -> np.ndarray:
-        """Read the region; computes lazy arrays, so call it in the worker thread."""
+        """Read the region; computes lazy arrays, so call it in the worker thread.
+
+        Raises
+        ------
+        InputError
+            If it goes by tiles.
+        """
+        self.require_held()
         return np.asarray(self.data[self.region])
+
+    def lazy(self) -> Any:
+        """Return the region without reading anything of an array that is not in memory."""
+        if isinstance(self.data, np.ndarray):
+            return self.data[self.region]
+        return self.data if self.whole else Part(self.data, self.region)
+
+    def require_held(self, what: str = "This") -> None:
+        """Raise :class:`InputError` if the region goes by tiles, which is not for `what`."""
+        if self.by_tiles:
+            raise InputError(
+                f"{what} needs the region in memory, and “{self.name}” is too large for it: choose a smaller "
+                "region above, such as the view or a rectangle."
+            )
 
     def placement(self) -> dict[str, Any]:
         """Keyword arguments that place a new layer exactly on the region."""
@@ -147,7 +178,8 @@ def take_snapshot(
     Raises
     ------
     InputError
-        If the layer or its axes cannot be used, or a run on the region does not fit into memory.
+        If the layer or its axes cannot be used, or the region is too large for memory and does not go by
+        tiles: it is in memory itself.
     """
     data = finest(suitable(layer))
     parsed = parse_axes(axes or suggested_axes(layer), data.shape, rgb=layer.rgb)
@@ -156,9 +188,9 @@ def take_snapshot(
             f"“{layer.name}” is a colour image: its axes must end with S, not {parsed.letters!r}."
         )
     region = tuple(region) if region is not None else (slice(None),) * data.ndim
-    _check_room(
-        layer.name, [len(range(n)[part]) for part, n in zip(region, data.shape, strict=True)]
-    )
+    shape = tuple(len(range(n)[part]) for part, n in zip(region, data.shape, strict=True))
+    if not sizes.goes_by_tiles(data, shape):
+        _check_room(layer.name, shape)
     starts = [part.indices(n)[0] for part, n in zip(region, data.shape, strict=True)]
     linear = Affine(scale=layer.scale, rotate=layer.rotate, shear=layer.shear).linear_matrix
     return Snapshot(
@@ -176,6 +208,7 @@ def take_snapshot(
         affine=np.array(layer.affine.affine_matrix),
         units=tuple(layer.units),
         axis_labels=tuple(layer.axis_labels),
+        path=layer.source.path,
     )
 
 
@@ -191,9 +224,30 @@ def _check_room(name: str, shape: Sequence[int]) -> None:
         raise InputError(
             f"A run on this region of “{name}” takes about {needed / 2**30:.0f} GiB of memory, and "
             f"{free / 2**30:.0f} GiB are free. Choose a smaller region above: a plane, the view or a "
-            "rectangle. The command line denoises files of any size tile by tile: blind2grad denoise "
-            "FILE -o OUT.ome.zarr"
+            "rectangle. A layer that reads from its file as it is needed (dask, zarr, a memory map) is "
+            "denoised tile by tile, and so are files on the command line: blind2grad denoise FILE -o "
+            "OUT.ome.zarr"
         )
+
+
+def pixel_sizes(layer: Layer | Snapshot, axes: str) -> tuple[dict[str, float], dict[str, str]]:
+    """Return pixel size and unit of `layer` by axis letter; axes measured in pixels are left out.
+
+    Parameters
+    ----------
+    layer
+        The layer, or what is known of it.
+    axes
+        Axes of its data.
+    """
+    scale, units = {}, {}
+    for letter, size, unit in zip(axes.replace("S", ""), layer.scale, layer.units, strict=True):
+        if letter == "C" or (str(unit) == "pixel" and size == 1):
+            continue
+        scale[letter] = float(size)
+        if str(unit) != "pixel":
+            units[letter] = f"{unit:~}"  # µm, not micrometer
+    return scale, units
 
 
 def world_to_data(layer: Layer, point: Sequence[float], units: Sequence[Any] | None) -> np.ndarray:

@@ -229,6 +229,7 @@ class Compare(Section):
                 raise InputError("A run or a batch goes on: stop it first, then compare.")
             self._changes = self._combinations()
             layer, snapshot = self._present()
+            snapshot.require_held("A comparison")
             config = self._config()
             steps = self._steps.value()
             short = {"cycles": min(config.cycles, 2), "passes": min(config.passes, 4)}

@@ -12,18 +12,15 @@ from qtpy.QtWidgets import QWidget
 
 from ..config import Config
 from ..events import Result
+from . import words
 from .adapter import Snapshot, finest
 from .network import Application
 from .panel import State
 from .run import Run
 from .stage import Stage
 from .tuning import short
+from .volume_run import VolumeRun
 from .worker import DenoiseWorker
-
-_STOPPING = {
-    True: "Stopping: making the image from what has been learnt…",
-    False: "Stopping: the planes that are left get one quick pass each…",
-}
 
 
 class Conductor(QObject):
@@ -89,8 +86,9 @@ class Conductor(QObject):
             A trained network to apply; None trains one.
         """
         live = self._stage.live(layer)
-        live.want(set(shown))
-        run = Run(self._viewer, layer, live, snapshot, config, self._widget, warm, application)
+        live.want(set(shown) & {"denoised"} if snapshot.by_tiles else set(shown))
+        kind = VolumeRun if snapshot.by_tiles else Run
+        run = kind(self._viewer, layer, live, snapshot, config, self._widget, warm, application)
         self.run = run
         self._hold(run.worker)
         run.worker.want_residual = "residual" in shown
@@ -132,7 +130,7 @@ class Conductor(QObject):
         """End the training and keep the result."""
         if self.run is not None:
             self._set(State.ENDING)
-            self.told.emit(_STOPPING[self.training])
+            self.told.emit(words.stopping(self.run))
             self.run.stop()
 
     def cancel(self, reason: str = "") -> None:

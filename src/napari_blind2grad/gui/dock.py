@@ -64,7 +64,8 @@ class Blind2GradWidget(Pane):
         Signals with the run's :class:`~napari_blind2grad.events.Started` and each
         :class:`~napari_blind2grad.events.Preview` that was shown.
     finished
-        Signal with the :class:`~napari_blind2grad.events.Result`, once all layers show it.
+        Signal with the :class:`~napari_blind2grad.events.Result`, once all layers show it; with
+        :class:`~napari_blind2grad.volume.Finished`, if the image went tile by tile.
     failed
         Signal with what went wrong, in words.
     """
@@ -119,7 +120,10 @@ class Blind2GradWidget(Pane):
         self.compare.cancel()  # two trainings at once would starve one another
         try:
             layer, snapshot = self.input.present()
-            config = self.form.config() if warm is None else short(self.form.config())
+            config = self.form.config()
+            if warm is not None:
+                snapshot.require_held("Tuning")
+                config = short(config)
         except Blind2GradError as error:
             self.panel.clear_progress()
             self._tell_failure(str(error))
@@ -424,9 +428,11 @@ class Blind2GradWidget(Pane):
 
     def _on_finished(self, run: Run, result: Result) -> None:
         self.thresholds.update_histograms()
-        self.watch.show_finished(result)
+        self.watch.show_finished(result, run)
         self.finished.emit(result)
         if run.application is None:
             self.tuner.keep(run.source, result.state)
             self.reuse.hold(trained_in(result, run.snapshot.name))
-        self.judge.judge(run.snapshot, result, run.plane)
+        image = run.image(result)
+        if image is not None:
+            self.judge.judge(run.snapshot, image, run.plane)

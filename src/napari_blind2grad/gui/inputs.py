@@ -13,6 +13,7 @@ from qtpy.QtWidgets import QComboBox, QFormLayout, QLineEdit, QWidget
 
 from ..axes import Axes, parse_axes
 from ..errors import Blind2GradError, InputError
+from ..sizes import goes_by_tiles
 from .adapter import Snapshot, finest, suggested_axes, suitable, take_snapshot
 from .fields import RowLabel, guard_wheel, shrinkable
 from .focus import looked_at
@@ -147,7 +148,10 @@ class InputBox(QWidget):
             return str(error), True
         data = finest(layer)
         sizes = " × ".join(f"{n} {c}" for c, n in zip(axes, data.shape, strict=True))
-        return f"Ready: {sizes}, {data.dtype}.", False
+        text = f"Ready: {sizes}, {data.dtype}."
+        if goes_by_tiles(data) and self.region_key() == "whole":
+            text += " Too large for memory: it is denoised tile by tile, without the other layers."
+        return text, False
 
     def region_key(self) -> str:
         """Return the chosen key of :data:`~napari_blind2grad.gui.regions.REGIONS`."""

@@ -11,7 +11,6 @@ from qtpy.QtCore import QObject, QTimer, Slot
 from superqt.utils import create_worker
 
 from ..errors import Blind2GradError
-from ..events import Result
 from .adapter import Snapshot, finest
 from .quality import QualityBox
 
@@ -71,13 +70,12 @@ class Judge(QObject):
         self._question = _question(data, None, axes, plane, layer.scale, layer.units, layer.rgb)
         self._timer.start()
 
-    def judge(self, snapshot: Snapshot, result: Result, plane: Mapping[str, int]) -> None:
-        """Judge the result of a run on `snapshot` now."""
+    def judge(self, snapshot: Snapshot, denoised: Any, plane: Mapping[str, int]) -> None:
+        """Judge the image that a run on `snapshot` gave now."""
         self._forget()
-        data = snapshot.data if snapshot.whole else snapshot.data[snapshot.region]
         self._question = _question(
-            data,
-            result.image,
+            snapshot.lazy(),
+            denoised,
             snapshot.axes.letters,
             plane,
             snapshot.scale,

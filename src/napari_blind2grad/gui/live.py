@@ -16,6 +16,7 @@ from .adapter import Snapshot
 from .arrays import LiveArrays
 from .controls import LayerControls
 from .roles import ROLES, Role
+from .stored import StoredImage
 from .theme import mask_colormap
 
 #: Key of ``layer.metadata`` that holds what made a layer.
@@ -64,6 +65,10 @@ class _Entry:
     given: str
     array: np.ndarray
     measure: bool
+
+    def let_go(self) -> None:
+        """Forget the array: its layer is no more."""
+        self.array = np.zeros(0)
 
 
 class LiveLayers:
@@ -227,7 +232,9 @@ class LiveLayers:
 
     def _exchange(self, role: Role, layer: Layer, array: np.ndarray) -> None:
         assert self._snapshot is not None
-        self._entries[role.key].array = array
+        before, self._entries[role.key].array = self._entries[role.key].array, array
+        if isinstance(before, StoredImage):
+            before.keep(False)  # it is replaced
         layer.data = array
         layer.metadata[METADATA] = self._record
         # The input may have been given another scale or place since the last run.
@@ -259,11 +266,12 @@ class LiveLayers:
         if role.key not in self.wanted:
             self.abandon()
             return
+        layer.metadata[METADATA] = self._record  # the run may have ended since it was made
         asked = layer.name  # napari may have to give it another
         self._insert(role, layer)
-        self._entries[role.key] = _Entry(
-            weakref.ref(layer), asked, layer.name, array, role.key in _MEASURED
-        )
+        entry = _Entry(weakref.ref(layer), asked, layer.name, array, role.key in _MEASURED)
+        self._entries[role.key] = entry
+        weakref.finalize(layer, entry.let_go).atexit = False
 
     def _labels(self, _role: Role, array: np.ndarray, options: dict[str, Any]) -> Labels:
         layer = Labels(array, colormap=mask_colormap(), opacity=0.8, **options)

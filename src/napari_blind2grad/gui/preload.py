@@ -67,6 +67,13 @@ def load_applier() -> Engine:
     return apply_iter
 
 
+def load_volumes() -> tuple[Engine, Engine]:
+    """Import what trains on, and what applies networks to, images that do not fit into memory."""
+    from ..volume import apply_volume_iter, denoise_volume_iter
+
+    return denoise_volume_iter, apply_volume_iter
+
+
 def exercise(denoise_iter: Engine) -> None:
     """Denoise a few pixels: PyTorch loads another second's worth of modules when it first trains."""
     image = np.random.default_rng(0).normal(size=(16, 16)).astype(np.float32)

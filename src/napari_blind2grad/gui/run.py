@@ -57,6 +57,7 @@ class Run(QObject):
     failed = Signal(str)  # why it ended, in words
     over = Signal()  # it goes on no more; comes before `finished` and `failed`
     ended = Signal()  # the thread is gone; the last signal, after every kind of end
+    _kind = DenoiseWorker
 
     def __init__(
         self,
@@ -87,7 +88,7 @@ class Run(QObject):
         self._bar: ActivityBar | None = None
         self._canvas: QWidget | None = None
         before = live.arrays if type(live.arrays) is LiveArrays and warm is not None else None
-        self.worker = DenoiseWorker(snapshot, config, warm, before, application)
+        self.worker = self._kind(snapshot, config, warm, before, application)
         self.worker.yielded.connect(self._on_event)
         self.worker.errored.connect(self._on_error)
         self.worker.finished.connect(self._on_worker_finished)
@@ -154,7 +155,15 @@ class Run(QObject):
         if self._thread_gone:  # the result was there, but not yet in all layers
             self.ended.emit()
 
+    def image(self, result: Any) -> Any:
+        """Return the whole denoised image of a `result`, or None."""
+        return result.image
+
     # ------------------------------------------------------------------------ the worker
+
+    def _keep_record(self, record: Mapping[str, Any]) -> None:
+        """Write down in the layers how they came about."""
+        self.live.finish(record)
 
     @Slot(object)
     def _on_event(self, event: Event) -> None:
@@ -175,7 +184,7 @@ class Run(QObject):
         else:
             self._result = event
             self._flush()
-            self.live.finish(
+            self._keep_record(
                 record_of(
                     event,
                     self.snapshot,
@@ -211,7 +220,7 @@ class Run(QObject):
             self._draw_again()
             return
         if self._bar is None:  # napari draws the whole window for it
-            self._bar = ActivityBar(f"Denoising {self.snapshot.name}", self._widget)
+            self._make_bar()
             return
         self._flush()
         if self._step():
@@ -225,6 +234,16 @@ class Run(QObject):
         self.finished.emit(result)
         if self._thread_gone:
             self.ended.emit()
+
+    def _make_bar(self) -> None:
+        # napari handles events meanwhile: the next tick must not make another, and the run may end.
+        self._timer.stop()
+        bar = ActivityBar(f"Denoising {self.snapshot.name}", self._widget)
+        if self._over:
+            bar.close()
+            return
+        self._bar = bar
+        self._timer.start()
 
     def _step(self) -> bool:
         """Let one layer come nearer its end; what it changes is drawn in the next turn."""
@@ -276,7 +295,7 @@ class Run(QObject):
         self.live.abandon()
         # Before the start, the layers are still those of the run before.
         if self._result is None and self._began:
-            self.live.finish(
+            self._keep_record(
                 unfinished(
                     self.worker.config,
                     self.snapshot,

@@ -6,19 +6,20 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from napari.layers import Image
 from napari.utils.notifications import notification_manager
 from qtpy.QtCore import QObject, Signal
 from qtpy.QtWidgets import QFileDialog, QWidget
 from superqt.utils import create_worker
 
-from ..errors import Blind2GradError
+from .. import sizes
+from ..errors import Blind2GradError, OutputError
+from .adapter import pixel_sizes
 from .live import METADATA
 from .record import description
 
-#: What the file dialogue offers.
-FILTER = "OME-TIFF (*.ome.tif);;TIFF, ImageJ hyperstack (*.tif)"
+#: What the file dialogue offers; the first for results that are not in memory.
+FILTERS = ("OME-Zarr (*.ome.zarr)", "OME-TIFF (*.ome.tif)", "TIFF, ImageJ hyperstack (*.tif)")
 
 
 def ask_where(
@@ -39,10 +40,12 @@ def ask_where(
     """
     folder = Path(source.source.path).parent if source and source.source.path else Path.home()
     name = layer.name.replace("/", "_").replace("\\", "_")
-    dialog = QFileDialog(parent, "Save the denoised image", str(folder), FILTER)
+    first = 1 if sizes.is_held(layer.data) else 0
+    offered = ";;".join((*FILTERS[first:], *FILTERS[:first]))
+    dialog = QFileDialog(parent, "Save the denoised image", str(folder), offered)
     dialog.setObjectName("save_dialog")
     dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
-    dialog.selectFile(f"{name}.ome.tif")
+    dialog.selectFile(f"{name}.ome.tif" if first else f"{name}.ome.zarr")
     dialog.fileSelected.connect(answer)
     dialog.finished.connect(dialog.deleteLater)
     dialog.show()
@@ -70,11 +73,15 @@ class Saver(QObject):
         """
         record = layer.metadata[METADATA]
         axes = record.get("axes", axes)
-        sizes = pixel_sizes(layer, axes)
+        measures = pixel_sizes(layer, axes)
         origin = source.source.path if source is not None else None
-        worker = create_worker(
-            save, path, layer.data, axes, sizes, record, origin, _ignore_errors=True
-        )
+
+        def check() -> None:
+            if worker.abort_requested:
+                raise OutputError(f"{path} was not written: napari is closing.")
+
+        work = (path, layer.data, axes, measures, record, origin, check)
+        worker = create_worker(save, *work, _ignore_errors=True)
         worker.returned.connect(self.saved)
         worker.errored.connect(self._on_error)
         worker.start()
@@ -87,62 +94,45 @@ class Saver(QObject):
         notification_manager.receive_error(type(error), error, error.__traceback__)
 
 
-def pixel_sizes(layer: Image, axes: str) -> tuple[dict[str, float], dict[str, str]]:
-    """Return pixel size and unit of `layer` by axis letter; axes measured in pixels are left out.
-
-    Parameters
-    ----------
-    layer
-        The layer.
-    axes
-        Axes of its data.
-    """
-    scale, units = {}, {}
-    for letter, size, unit in zip(axes.replace("S", ""), layer.scale, layer.units, strict=True):
-        if letter == "C" or (str(unit) == "pixel" and size == 1):
-            continue
-        scale[letter] = float(size)
-        if str(unit) != "pixel":
-            units[letter] = f"{unit:~}"  # µm, not micrometer
-    return scale, units
-
-
 def save(
     path: Path,
-    array: np.ndarray,
+    array: Any,
     axes: str,
-    sizes: tuple[Mapping[str, float], Mapping[str, str]],
+    measures: tuple[Mapping[str, float], Mapping[str, str]],
     record: Mapping[str, Any],
     source: str | None,
+    check: Callable[[], object] = lambda: None,
 ) -> Path:
     """Write `array` with its axes, sizes and how it was made; meant for a worker thread.
 
     Parameters
     ----------
     path, array, axes
-        Where and what.
-    sizes
+        Where and what; an array that is not in memory is copied part by part.
+    measures
         From :func:`pixel_sizes`.
     record
         What the layer's metadata say about how it was made.
     source
         The input's file, which is never overwritten.
+    check
+        Called for each part of an array that is not in memory; what it raises ends the writing.
 
     Raises
     ------
     Blind2GradError
         If it cannot be written; the message says why.
     """
-    from ..io import write_image
+    from ..io import LazyArray, copy_image, write_image
 
-    scale, units = sizes
-    return write_image(
-        path,
-        array,
-        axes=axes,
+    scale, units = measures
+    facts: dict[str, Any] = dict(
         scale=scale,
         units=units,
         description=description(record),
         parameters={name: value for name, value in record.items() if name != "losses"},
         source=source,
     )
+    if sizes.is_held(array):
+        return write_image(path, array, axes=axes, **facts)
+    return copy_image(path, LazyArray(array), axes, check=check, **facts)

@@ -13,6 +13,8 @@ from napari.layers import Image
 from ..cli.options import config_arguments
 from ..config import Config
 from ..crop import index_text, parse_crop
+from ..sizes import goes_by_tiles
+from .adapter import finest
 from .record import reasons
 from .worker import leave_a_core
 
@@ -47,6 +49,8 @@ class Recipe:
         The folder of that network; None if it is saved nowhere.
     intensity
         How the image's grey values are taken by it.
+    by_tiles
+        Whether the image is too large for memory.
     """
 
     config: Config
@@ -59,6 +63,7 @@ class Recipe:
     applied: bool = False
     network: str | None = None
     intensity: str = "model"
+    by_tiles: bool = False
 
 
 def recipe(
@@ -99,6 +104,7 @@ def recipe(
         return Recipe(config, axes=axes or "YX", crop=crop, notes=notes, **more)
     path = layer.source.path
     readable = path is not None and Path(path).suffix.lower() in _READABLE
+    more["by_tiles"] = _by_tiles(layer, axes, crop)
     return Recipe(
         config,
         name=layer.name,
@@ -111,15 +117,26 @@ def recipe(
     )
 
 
+def _by_tiles(layer: Image, axes: str, crop: str) -> bool:
+    """Whether the part `crop` of `layer` goes by tiles."""
+    data = finest(layer)
+    lengths = dict(zip(axes, data.shape, strict=True))
+    lengths |= {c: stop - start for c, (start, stop) in parse_crop(crop).items()} if crop else {}
+    return goes_by_tiles(data, tuple(lengths.values()))
+
+
 def python_text(run: Recipe) -> str:
     """Return Python that repeats `run`; without a file it reads from napari's ``viewer``."""
     names = "apply" if run.applied else "Config, denoise"
+    if run.by_tiles:
+        names += "_volume"
     lines = [*_comments(run.notes), f"from napari_blind2grad import {names}"]
+    lazily = ", lazy_above=0" if run.by_tiles else ""
     if run.path:
         lines += [
             "from napari_blind2grad.io import read_image",
             "",
-            f"image = read_image({run.path!r}, axes={run.axes!r}).data",
+            f"image = read_image({run.path!r}, axes={run.axes!r}{lazily}).data",
         ]
     else:
         level = "[0]" if run.multiscale else ""
@@ -127,6 +144,11 @@ def python_text(run: Recipe) -> str:
     if run.crop:
         index = index_text(parse_crop(run.crop), run.axes)
         lines.append(f"image = image{index}  # {run.crop}")
+    target = f", {f'{run.name}_denoised.ome.zarr'!r}" if run.by_tiles else ""
+    if run.applied and run.by_tiles:
+        given = f"axes={run.axes!r}, intensity={run.intensity!r}"
+        lines.append(f"apply_volume({run.network or UNSAVED!r}, image{target}, {given})")
+        return "\n".join(lines) + "\n"
     if run.applied:
         given = "".join(f", {key}={value!r}" for key, value in _application(run).items())
         lines.append(f"result = apply({run.network or UNSAVED!r}, image, axes={run.axes!r}{given})")
@@ -134,7 +156,9 @@ def python_text(run: Recipe) -> str:
     changes = "".join(f", {key}={value!r}" for key, value in run.config.changes().items())
     lines += [
         f"config = Config.preset({run.config.base!r}{changes})",
-        f"result = denoise(image, axes={run.axes!r}, config=config)",
+        f"denoise_volume(image{target}, axes={run.axes!r}, config=config)"
+        if run.by_tiles
+        else f"result = denoise(image, axes={run.axes!r}, config=config)",
     ]
     return "\n".join(lines) + "\n"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -159,7 +160,7 @@ class Swipe(QWidget):
         end = start + max(1, round((stop - start) * self.slider.value() / _STEPS))
         region = list(snapshot.region)
         region[axis] = slice(start, end)
-        return snapshot.data[tuple(region)]
+        return replace(snapshot, region=tuple(region)).lazy()
 
     def _add(self, source: Image, denoised: Image, snapshot: Snapshot, part: Any) -> None:
         look: dict[str, Any] = {}

@@ -223,6 +223,7 @@ class Thresholds(Section):
 
     def _request(self) -> _Request:
         layer, live, snapshot = self._scene()
+        snapshot.require_held()
         axes = Axes(snapshot.axes.letters, snapshot.shape)
         arrays = live.arrays
         if arrays is None or not _same(live, snapshot):

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from qtpy.QtWidgets import QLabel
 
-from ..events import Preview, Progress, Result, Started
+from ..events import Preview, Progress, Started
 from . import words
+from .arrays import LiveArrays
 from .history import HistoryBar
 from .legend import MaskLegend
 from .panel import RunPanel
 from .plots import LossPlot
 from .run import Run
+from .stored import StoredArrays
 
 
 class Watch:
@@ -33,6 +37,7 @@ class Watch:
         self._panel, self._plot, self._noise = panel, plot, noise
         self._legend, self._history = legend, history
         self._machine = ""
+        self._arrays: LiveArrays | StoredArrays | None = None
 
     def begin(self) -> None:
         """Forget the last run."""
@@ -45,6 +50,7 @@ class Watch:
     def show_started(self, event: Started, run: Run) -> None:
         """Show where `run` computes, and follow its cycles."""
         worker = run.worker
+        self._arrays = worker.arrays
         self._history.begin(worker.past, worker.arrays, worker.axes, run.live)
         self._plot.set_scale(event.scale)
         self._noise.setText(words.noise(event))
@@ -57,7 +63,7 @@ class Watch:
         self._plot.add(event)
         self._history.update_cycles()
         if tell:
-            self._panel.show_status(words.going_on(event, self._machine))
+            self._panel.show_status(words.going_on(event, self._machine, self._arrays))
 
     def show_preview(self, event: Preview) -> None:
         """Show the figures and the mask's shares of a preview."""
@@ -66,10 +72,13 @@ class Watch:
         if mask is not None:
             self._legend.show_mask(mask)
 
-    def show_finished(self, result: Result) -> None:
-        """Show the end of the run."""
+    def show_finished(self, result: Any, run: Run) -> None:
+        """Show the end of `run`, and what its `result` is worth."""
         self._plot.draw()
         self._history.end()
         self._panel.progress.setValue(1000)
         self._panel.progress.setFormat("done")
-        self._panel.show_status(words.done(result))
+        self._arrays = None
+        arrays = run.worker.arrays
+        told = words.done_by_tiles if isinstance(arrays, StoredArrays) else words.done
+        self._panel.show_status(told(result))

@@ -166,16 +166,23 @@ class DenoiseWorker(WorkerBase):
         """Run the engine to its end; called by the thread pool."""
         # A thread of its own: the pool's are used again, and could not be given back as they were.
         with translated(), ThreadPoolExecutor(1, "blind2grad", give_way) as pool:
-            engine = preload.engine()
-            if self.application is not None:
-                engine = preload.load_applier()
+            engine = self._engine()
             with spared_from_collection():
                 pool.submit(self._drive, engine).result()
+
+    def _engine(self) -> preload.Engine:
+        """Return what makes the events."""
+        engine = preload.engine()
+        return engine if self.application is None else preload.load_applier()
+
+    def _image(self) -> Any:
+        """Return what it works on, for :meth:`_events` and :meth:`_take`."""
+        return self.snapshot.array()
 
     def _drive(self, engine: preload.Engine) -> None:
         if self.abort_requested:
             return
-        image = self.snapshot.array()
+        image = self._image()
         with closing(self._events(engine, image)) as events:
             change: Config | None = None  # a generator takes nothing before its first yield
             while not self.abort_requested:

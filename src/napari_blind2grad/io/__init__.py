@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from .lazy import LazyArray
 from .read import ImageFile, read_image, read_parameters, stem
+from .stream import copy_image
 from .whole import (
     check_place,
     check_target,
     is_zarr,
+    not_written,
     remove_leftovers,
     whole_file,
     whole_folder,
@@ -19,7 +21,9 @@ __all__ = [
     "LazyArray",
     "check_place",
     "check_target",
+    "copy_image",
     "is_zarr",
+    "not_written",
     "read_image",
     "read_parameters",
     "remove_leftovers",

@@ -96,6 +96,8 @@ def read_image(
 ) -> ImageFile:
     """Read the first image of a TIFF, ImageJ TIFF or OME-TIFF file, or an OME-Zarr folder.
 
+    With the extra ``bioio`` also of a CZI, LIF or ND2 file.
+
     Of a file with several images the first is read, of a pyramid the full resolution; notes say so.
 
     Parameters
@@ -121,6 +123,10 @@ def read_image(
         from .ngff import read_ngff
 
         return read_ngff(path, axes, lazy_above=lazy_above)
+    from .microscopes import is_microscope, read_microscope
+
+    if is_microscope(path):
+        return read_microscope(path, axes, lazy_above=lazy_above)
     with _opened(path) as (tiff, log):
         _check_chain(tiff, path)
         if not tiff.series:
@@ -143,7 +149,7 @@ def read_image(
         native = data
         if not isinstance(data, LazyArray):
             native = data.astype(data.dtype.newbyteorder("="), copy=False)
-        file_axes = _without_false_colour(series.axes, native.shape, _photometric(series))
+        file_axes = without_false_colour(series.axes, native.shape, _photometric(series))
         notes = [*_series_notes(tiff, series), *log]
     if axes is None:
         letters, note = _known_letters(file_axes, path)
@@ -199,19 +205,30 @@ def _is_zarr_folder(path: Path) -> bool:
     return path.is_dir() and (is_zarr(path) or any((path / m).is_file() for m in ZARR_MARKS))
 
 
-@contextlib.contextmanager
-def _opened(path: Path) -> Iterator[tuple[tifffile.TiffFile, list[str]]]:
-    """Open `path`; turn all that can go wrong with a file into words, and tifffile's log into a list."""
+def check_file(path: Path) -> None:
+    """Refuse what is no file, or an empty one.
+
+    Raises
+    ------
+    InputError
+        In words for the user.
+    """
     if not path.exists():
         raise InputError(f"There is no file {path}. Check its name and folder.")
     if path.is_dir():
         raise InputError(f"{path} is a folder. Give the name of one TIFF file in it.")
+    if path.is_file() and path.stat().st_size == 0:
+        raise InputError(f"{path} is empty (0 bytes): copy or export it again.")
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[tuple[tifffile.TiffFile, list[str]]]:
+    """Open `path`; turn all that can go wrong with a file into words, and tifffile's log into a list."""
+    check_file(path)
     handler = _ListHandler()
     logger = logging.getLogger("tifffile")
     logger.addHandler(handler)
     try:
-        if path.is_file() and path.stat().st_size == 0:
-            raise InputError(f"{path} is empty (0 bytes): copy or export it again.")
         with tifffile.TiffFile(path) as tiff:
             yield tiff, handler.messages
     except InputError:
@@ -300,8 +317,8 @@ def _series_notes(tiff: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> l
     return notes
 
 
-def _without_false_colour(letters: str, shape: tuple[int, ...], photometric: str) -> str:
-    """Name samples that are no colours (S) channels (C)."""
+def without_false_colour(letters: str, shape: tuple[int, ...], photometric: str) -> str:
+    """Return `letters` with samples that are no colours (S) named channels (C)."""
     if "S" not in letters or "C" in letters:
         return letters
     colour = photometric in _COLOUR and shape[letters.index("S")] in (3, 4)
@@ -341,7 +358,7 @@ def _renamed(metadata: Metadata, old: str, new: str) -> Metadata:
 def stem(path: Path) -> str:
     """Return the name of `path` without its folder and the endings of images."""
     name = path.name
-    for ending in (".tif", ".tiff", ".zarr"):
+    for ending in (".tif", ".tiff", ".zarr", ".czi", ".lif", ".nd2"):
         if name.lower().endswith(ending):
             name = name[: -len(ending)]
     return name[:-4] if name.lower().endswith(".ome") else name

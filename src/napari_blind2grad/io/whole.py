@@ -134,10 +134,18 @@ def _check_replaceable(path: Path, marks: Sequence[str]) -> None:
 
 
 @contextlib.contextmanager
-def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
+def whole_file(path: str | os.PathLike[str], *, lasting: str = "") -> Iterator[Path]:
     """Give a temporary file beside `path` that takes its name once the block ends without an error.
 
     On any error, an interrupt included, the temporary file is removed and `path` stays as it was.
+
+    Parameters
+    ----------
+    path
+        The file to write.
+    lasting
+        A word of letters and digits: the temporary file outlives errors, and is given again, with what it
+        holds, for the same word. :func:`remove_leftovers` removes it.
 
     Raises
     ------
@@ -146,10 +154,11 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
     """
     # A link is followed, so that the file it points to is replaced and not the link.
     final = Path(path).resolve()
-    temporary = final.with_name(_hidden(final, ".part"))
+    temporary = final.with_name(_hidden(final, ".part", lasting))
     try:
         # Unlike tempfile's, this file has the permissions that the user's umask asks for.
-        os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+        own = 0 if lasting else os.O_EXCL
+        os.close(os.open(temporary, os.O_CREAT | own | os.O_WRONLY, 0o666))
         yield temporary
         with temporary.open("rb+") as handle:
             os.fsync(handle.fileno())
@@ -157,14 +166,17 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
     except OutputError:
         raise
     except OSError as error:
-        raise OutputError(f"{path} could not be written: {_reason(error, final.parent)}") from error
+        raise not_written(path, error) from error
     finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
+        if not lasting:
+            with contextlib.suppress(OSError):
+                temporary.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
-def whole_folder(path: str | os.PathLike[str], replaces: Sequence[str]) -> Iterator[Path]:
+def whole_folder(
+    path: str | os.PathLike[str], replaces: Sequence[str], *, lasting: str = ""
+) -> Iterator[Path]:
     """Give a temporary folder beside `path` that takes its name once the block ends without an error.
 
     On any error, an interrupt included, the temporary folder is removed and `path` stays as it was.
@@ -173,6 +185,8 @@ def whole_folder(path: str | os.PathLike[str], replaces: Sequence[str]) -> Itera
     ----------
     path, replaces
         As in :func:`check_place`.
+    lasting
+        As in :func:`whole_file`.
 
     Raises
     ------
@@ -180,10 +194,11 @@ def whole_folder(path: str | os.PathLike[str], replaces: Sequence[str]) -> Itera
         If something else lies there, or the operating system refuses to write.
     """
     final = Path(path).resolve()
-    temporary, old = (final.with_name(_hidden(final, end)) for end in (".part", ".old"))
+    temporary = final.with_name(_hidden(final, ".part", lasting))
+    old = final.with_name(_hidden(final, ".old"))
     check_place(final, replaces=replaces)
     try:
-        temporary.mkdir()
+        temporary.mkdir(exist_ok=bool(lasting))
         yield temporary
         if final.exists():
             final.rename(old)
@@ -191,24 +206,42 @@ def whole_folder(path: str | os.PathLike[str], replaces: Sequence[str]) -> Itera
     except OutputError:
         raise
     except OSError as error:
-        raise OutputError(f"{path} could not be written: {_reason(error, final.parent)}") from error
+        raise not_written(path, error) from error
     finally:
         if old.exists() and not final.exists():  # the new one could not take its place
             old.rename(final)
-        shutil.rmtree(temporary, ignore_errors=True)
+        if not lasting:
+            shutil.rmtree(temporary, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)
 
 
-def remove_leftovers(path: str | os.PathLike[str]) -> None:
+def remove_leftovers(path: str | os.PathLike[str], *, but: str = "") -> None:
     """Remove what a process that was killed left half-written beside `path`.
 
     Only for whoever knows that no other process is writing `path` now.
+
+    Parameters
+    ----------
+    path
+        The file or folder that was to be written.
+    but
+        What is `lasting` by this word stays.
     """
     final = Path(path).resolve()
+    kept = _hidden(final, ".part", but) if but else ""
     with contextlib.suppress(OSError):
         for left in final.parent.iterdir():
-            if left.name.startswith(_start(final)) and left.name.endswith(".part"):
+            ours = left.name.startswith(_start(final)) and left.name.endswith(".part")
+            if ours and left.name != kept:
                 shutil.rmtree(left) if left.is_dir() else left.unlink()
+
+
+def lasting_size(path: str | os.PathLike[str], word: str) -> int:
+    """Return the bytes that the temporary file or folder takes which is lasting by `word`."""
+    final = Path(path).resolve()
+    left = final.with_name(_hidden(final, ".part", word))
+    files = [p for p in (left, *left.rglob("*")) if p.is_file()]
+    return sum(p.stat().st_size for p in files)
 
 
 def _start(final: Path) -> str:
@@ -216,8 +249,14 @@ def _start(final: Path) -> str:
     return f".{final.name.encode()[:200].decode(errors='ignore')}."
 
 
-def _hidden(final: Path, ending: str) -> str:
-    return f"{_start(final)}{secrets.token_hex(8)}{ending}"
+def _hidden(final: Path, ending: str, word: str = "") -> str:
+    return f"{_start(final)}{word or secrets.token_hex(8)}{ending}"
+
+
+def not_written(path: str | os.PathLike[str], error: OSError) -> OutputError:
+    """Return what to raise where the operating system refuses to write `path`."""
+    reason = _reason(error, Path(path).resolve().parent)
+    return OutputError(f"{path} could not be written: {reason}")
 
 
 def _reason(error: OSError, folder: Path) -> str:

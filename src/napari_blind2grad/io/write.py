@@ -178,13 +178,22 @@ class TiffWriter:
         Axes of what is given to :meth:`write`.
     dtype
         Type of the pixels.
+    again
+        Whether the file holds pixels that were written before.
     """
 
     def __init__(
-        self, path: Path, shape: tuple[int, ...], letters: str, axes: Axes, dtype: np.dtype[Any]
+        self,
+        path: Path,
+        shape: tuple[int, ...],
+        letters: str,
+        axes: Axes,
+        dtype: np.dtype[Any],
+        *,
+        again: bool = False,
     ) -> None:
         self.path, self.shape, self.letters, self.axes = path, shape, letters, axes
-        self.dtype = dtype
+        self.dtype, self.again = dtype, again
         with tifffile.TiffFile(path) as tiff:
             offset = tiff.series[0].dataoffset
         assert offset is not None
@@ -202,6 +211,13 @@ class TiffWriter:
         image[tuple(region[i] for i in order)] = to_dtype(values, self.dtype).transpose(order)
         image.flush()
 
+    def state(self) -> dict[str, Any]:
+        """Return what is known of the pixels written so far: nothing that is not in the file."""
+        return {}
+
+    def take(self, state: Mapping[str, Any]) -> None:
+        """Take back what :meth:`state` returned before the process was killed."""
+
 
 @contextlib.contextmanager
 def stream_tiff(
@@ -214,8 +230,19 @@ def stream_tiff(
     channel_names: Sequence[str],
     description: str,
     parameters: Mapping[str, Any],
+    lasting: str = "",
+    again: bool = False,
 ) -> Iterator[TiffWriter]:
     """Give a writer of a TIFF file, which appears when the block ends well; as in :func:`write_image`.
+
+    Parameters
+    ----------
+    path, axes, dtype, scale, units, channel_names, description, parameters
+        As in :func:`write_image`.
+    lasting
+        As in :func:`~napari_blind2grad.io.whole_file`.
+    again
+        Go on with the pixels that lasted, if they are there.
 
     Raises
     ------
@@ -234,14 +261,28 @@ def stream_tiff(
         description=printable(description),
         parameters=dict(parameters),
     )
-    with whole_file(path) as temporary:
-        tifffile.imwrite(
-            temporary,
-            shape=shape,
-            dtype=dtype,
-            bigtiff=math.prod(shape) * dtype.itemsize > _CLASSIC_LIMIT,
-            software=f"{NAMESPACE} {__version__}",
-            **_photometric(shape, letters),
-            **_OPTIONS[flavour](facts),
-        )
-        yield TiffWriter(temporary, shape, letters, axes, dtype)
+    with whole_file(path, lasting=lasting) as temporary:
+        again = again and _has_room(temporary, shape, dtype)
+        if not again:
+            tifffile.imwrite(
+                temporary,
+                shape=shape,
+                dtype=dtype,
+                bigtiff=math.prod(shape) * dtype.itemsize > _CLASSIC_LIMIT,
+                software=f"{NAMESPACE} {__version__}",
+                **_photometric(shape, letters),
+                **_OPTIONS[flavour](facts),
+            )
+        yield TiffWriter(temporary, shape, letters, axes, dtype, again=again)
+
+
+def _has_room(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> bool:
+    """Whether the file is a TIFF with such pixels, all of them."""
+    try:
+        with tifffile.TiffFile(path) as tiff:
+            series = tiff.series[0]
+            size = (series.dataoffset or math.inf) + math.prod(shape) * dtype.itemsize
+            same = math.prod(series.shape) == math.prod(shape) and series.dtype == dtype
+            return same and path.stat().st_size >= size
+    except (tifffile.TiffFileError, OSError, ValueError, LookupError):
+        return False

@@ -7,6 +7,7 @@ nothing in it can run code.
 from __future__ import annotations
 
 from .applying import apply
+from .export import export_model
 from .files import MARKS, Model, load_model, save_model
 
-__all__ = ["MARKS", "Model", "apply", "load_model", "save_model"]
+__all__ = ["MARKS", "Model", "apply", "export_model", "load_model", "save_model"]

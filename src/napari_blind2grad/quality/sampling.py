@@ -82,11 +82,14 @@ def take_sample(
     order = [spatial.index(c) for c in "SYX" if c in spatial]
 
     def read(array: Any, t: int, z: int) -> Floats:
-        plane = np.asarray(array[parsed.plane_slices({"C": channel, "T": t, "Z": z})])
+        place = parsed.plane_slices({"C": channel, "T": t, "Z": z})
+        parts = zip(parsed.letters, parsed.shape, place, strict=True)
+        middle = tuple(_middle(n) if c in "YX" else part for c, n, part in parts)
+        plane = np.asarray(array[middle])
         if plane.dtype.kind not in "uif":
             raise InputError(f"The image has the type {plane.dtype}: only numbers can be assessed.")
-        plane = plane.transpose(order).reshape(-1, parsed.length("Y"), parsed.length("X"))
-        return _middle(plane[:3]).astype(np.float32)
+        plane = plane.transpose(order)
+        return plane.reshape(-1, *plane.shape[-2:])[:3].astype(np.float32)
 
     through = next((c for c in "ZT" if parsed.length(c) > 1), "")
     places = list(_spread(parsed.length("T"), parsed.length("Z")))
@@ -136,11 +139,9 @@ def _spread(times: int, depths: int) -> Iterator[tuple[int, int]]:
         yield divmod((2 * i + 1) * total // (2 * count), depths)
 
 
-def _middle(plane: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    cut = tuple(
-        slice(max(0, (n - _SIDE) // 2), max(0, (n - _SIDE) // 2) + _SIDE) for n in plane.shape[1:]
-    )
-    return plane[(slice(None), *cut)]
+def _middle(length: int) -> slice:
+    start = max(0, (length - _SIDE) // 2)
+    return slice(start, min(length, start + _SIDE))
 
 
 def _mended(plane: Floats) -> Floats:

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from .plan import Plan, Tile
+from .sinks import Into, LastingSink
 from .source import Source
-from .store import apply_volume, denoise_volume, store
-from .stream import Finished, Into, Planned, apply_volume_iter, denoise_volume_iter
+from .store import File, store
+from .stream import Finished, Planned, apply_volume_iter, denoise_volume_iter
+from .survival import identify_volume
 from .tile import predict_tile
+from .whole import apply_volume, denoise_volume
 
 __all__ = [
+    "File",
     "Finished",
     "Into",
+    "LastingSink",
     "Plan",
     "Planned",
     "Source",
@@ -19,6 +24,7 @@ __all__ = [
     "apply_volume_iter",
     "denoise_volume",
     "denoise_volume_iter",
+    "identify_volume",
     "predict_tile",
     "store",
 ]

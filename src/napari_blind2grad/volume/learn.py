@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 from torch import Tensor
 
 from ..config import Config
 from ..engine.apply import Application, Intensity, check_fit
 from ..engine.network import multiple
+from ..engine.output import Where
 from ..engine.run import Events, Run
+from ..engine.snapshot import Snapshot, capture, settled
 from ..engine.stack import Planes, Stack
 from ..engine.warm import Warm
 from ..events import Event, Progress, Started
@@ -42,12 +45,15 @@ class _OnSample(Run):
         What predictions need to know of each network, beside its weights.
     last
         The last progress.
+    held
+        The snapshot at the end of the training, if snapshots are kept.
     """
 
     looked: Looked
     facts: list[NetworkFacts]
     later: Callable[[list[int], Config], float]
     last: Progress
+    held: Snapshot | None = None
 
     @property
     def networks(self) -> Warm:
@@ -77,7 +83,21 @@ class _OnSample(Run):
                 shares=tuple(training.share(c) for c in channels),
             )
         )
+        if self.keep is not None and self.group == len(self.groups) - 1 and not self.stopped:
+            self.held = settled(capture(self))
         yield from ()
+
+    def places(self, group: int) -> list[Where]:  # noqa: ARG002
+        """Return none: tiles go elsewhere."""
+        return []
+
+    def own_numbers(self) -> dict[str, Any]:
+        """Return the facts of the networks before this one."""
+        return {"facts": [asdict(facts) for facts in self.facts[: self.group]]}
+
+    def take_numbers(self, numbers: Mapping[str, Any]) -> None:
+        """Take back what :meth:`own_numbers` returned."""
+        self.facts = [NetworkFacts.of(facts) for facts in numbers["facts"]]
 
     def _show(  # planes of a sample are nothing to look at
         self,

@@ -70,6 +70,12 @@ class NetworkFacts:
     variances: tuple[float, ...]
     shares: tuple[float, ...]
 
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> NetworkFacts:
+        """Rebuild them from what JSON holds of them."""
+        lists = (tuple(values[k]) for k in ("channels", "levels", "variances", "shares"))
+        return cls(int(values["number"]), *lists)
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -148,13 +154,7 @@ class Plan:
                 dtype=values["dtype"],
                 config=Config.from_dict(values["config"]),
                 maps=tuple((low, scale) for low, scale in values["maps"]),
-                networks=tuple(
-                    NetworkFacts(
-                        n["number"],
-                        *(tuple(n[k]) for k in ("channels", "levels", "variances", "shares")),
-                    )
-                    for n in values["networks"]
-                ),
+                networks=tuple(NetworkFacts.of(n) for n in values["networks"]),
                 tile=tuple(values["tile"]),
                 version=values["version"],
             )

@@ -1,10 +1,11 @@
-"""Volumes to files: :func:`denoise_volume` and :func:`apply_volume`."""
+"""The tiles of a run into a file: :func:`store`."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,30 +14,26 @@ import numpy.typing as npt
 
 from ..axes import Axes
 from ..config import Config
-from ..engine.apply import Intensity
 from ..engine.output import output_dtype
 from ..errors import Blind2GradError
 from ..events import Array
-from ..io import check_target, is_zarr
-from ..io.ngff_stream import stream_ngff
+from ..io import check_target, remove_leftovers
+from ..io.stream import streamed
 from ..io.units import usable_scale, usable_units
-from ..io.write import stream_tiff
+from ..io.whole import lasting_size
 from .plan import Tile
+from .sinks import Sink, placed
 from .source import Source
 from .stream import (
     Finished,
-    Sink,
-    VolumeEvent,
     VolumeEvents,
-    apply_volume_iter,
-    denoise_volume_iter,
-    placed,
 )
+from .survival import unfinished
 
 if TYPE_CHECKING:
+    from ..checkpoint import Keeper
     from ..io.ngff_stream import NgffWriter
     from ..io.write import TiffWriter
-    from ..model import Model
 
 
 class Stopped(Blind2GradError):
@@ -47,15 +44,30 @@ class Stopped(Blind2GradError):
         self.finished = finished
 
 
-class _File:
-    """A sink that hands tiles to a writer of files."""
+class File:
+    """A sink that hands tiles to a writer of files for an image with `axes`.
 
-    def __init__(self, writer: NgffWriter | TiffWriter, axes: Axes) -> None:
-        self._writer, self._axes = writer, axes
+    `mark` tells the file from others, if it lasts.
+    """
+
+    def __init__(self, writer: NgffWriter | TiffWriter, axes: Axes, mark: str = "") -> None:
+        self._writer, self._axes, self._mark = writer, axes, mark
 
     def write(self, tile: Tile, values: Array) -> None:
+        """Store the pixels where they belong."""
         region, ordered = placed(tile, values, self._axes.letters)
         self._writer.write(region, ordered)
+
+    def state(self) -> Mapping[str, Any]:
+        """Return what must be known to go on with the file."""
+        return {"mark": self._mark, **self._writer.state()}
+
+    def take(self, state: Mapping[str, Any]) -> bool:
+        """Go on with the file of an earlier process; return whether it is this one."""
+        if not self._writer.again or state["mark"] != self._mark:
+            return False
+        self._writer.take(state)
+        return True
 
 
 def store(
@@ -72,6 +84,7 @@ def store(
     description: str = "",
     parameters: Mapping[str, Any] | None = None,
     input_path: Path | None = None,
+    keeper: Keeper | None = None,
 ) -> VolumeEvents:
     """Write the tiles of a run into the file `path`, which appears when the last is there.
 
@@ -90,6 +103,9 @@ def store(
         As in :func:`~napari_blind2grad.io.write_image`.
     input_path
         The input file, which must not be overwritten.
+    keeper
+        What keeps the checkpoint of the run, which has its options already: finished tiles then outlive the
+        process, in a hidden file beside `path`, for as long as there is a checkpoint.
 
     Yields
     ------
@@ -104,18 +120,23 @@ def store(
     path, axes = Path(path), source.axes
     kind = np.dtype(output_dtype(source.dtype, config) if dtype is None else dtype)
     size = int(np.prod(axes.shape, dtype=np.int64)) * kind.itemsize
-    check_target(path, dtype=kind, nbytes=size, source=input_path)
     facts: dict[str, Any] = dict(
         scale=usable_scale(scale, axes.letters),
         units=usable_units(units, axes.letters),
         channel_names=channel_names,
-        description=description,
-        parameters=dict(parameters or {}),
     )
+    mark = "" if keeper is None else _mark(keeper, kind, ome_zarr, facts)
+    facts |= dict(description=description, parameters=dict(parameters or {}))
+    again = keeper is not None and unfinished(keeper.found).get("mark") == mark
+    if mark:
+        remove_leftovers(path, but=mark)
+    there = lasting_size(path, mark) if again else 0
+    check_target(path, dtype=kind, nbytes=max(0, size - there), source=input_path)
     finished: Finished | None = None
     try:
-        with _writer(path, axes, kind, ome_zarr, facts) as (writer, finish):
-            for event in run(_File(writer, axes)):
+        how: dict[str, Any] = dict(lasting=mark, again=again)
+        with streamed(path, axes, kind, ome_zarr, facts, **how) as (writer, finish):
+            for event in run(File(writer, axes, mark)):
                 if isinstance(event, Finished):
                     finished = event
                     if event.stopped:
@@ -131,176 +152,14 @@ def store(
             finish()
     except Stopped as stopped:
         finished = stopped.finished
+    finally:
+        if keeper is not None and not keeper.kept:
+            remove_leftovers(path)
     assert finished is not None
     yield finished
 
 
-@contextmanager
-def _writer(
-    path: Path, axes: Axes, dtype: np.dtype[Any], ome_zarr: str, facts: dict[str, Any]
-) -> Iterator[tuple[NgffWriter | TiffWriter, Callable[[], None]]]:
-    """Give what takes the tiles, and what is called after the last."""
-    if is_zarr(path):
-        with stream_ngff(path, axes, dtype, ome_zarr) as (writer, form):
-            yield writer, lambda: writer.finish(path.name, form=form, **facts)
-    else:
-        with stream_tiff(path, axes, dtype, **facts) as tiff:
-            yield tiff, lambda: None
-
-
-def _described(config: Config, axes: str, network: str = "") -> dict[str, Any]:
-    """Return what a file says of how it was made."""
-    from .. import __version__
-
-    text = f"Denoised with napari-blind2grad {__version__}, preset {config.base}."
-    parameters = {
-        "version": __version__,
-        "axes": axes,
-        "seed": config.seed,
-        "config": config.to_dict(),
-    }
-    return dict(
-        description=f"{text} Network from {network}." if network else text,
-        parameters={**parameters, "network": network} if network else parameters,
-    )
-
-
-def denoise_volume(
-    image: Any,
-    path: str | os.PathLike[str],
-    axes: str | None = None,
-    config: Config | None = None,
-    *,
-    scale: Mapping[str, float] | None = None,
-    units: Mapping[str, str] | None = None,
-    channel_names: Sequence[str] = (),
-    ome_zarr: str = "0.5",
-    tile: tuple[int, int, int] | None = None,
-    should_stop: Callable[[], bool] | None = None,
-    on_event: Callable[[VolumeEvent], None] | None = None,
-) -> Finished:
-    """Denoise an image of any size into a file; neither image nor result is in memory as a whole.
-
-    Parameters
-    ----------
-    image
-        Any array that reads regions: of dask or zarr, a memory map, or a NumPy array; never altered.
-    path
-        The file to write: ``.ome.zarr``, ``.ome.tif`` or ``.tif``. It appears when it is whole.
-    axes, config
-        As in :func:`napari_blind2grad.denoise`.
-    scale, units, channel_names, ome_zarr
-        As in :func:`~napari_blind2grad.io.write_image`.
-    tile
-        Largest lengths of a tile along Z, Y and X; by the free memory when None. The result does not
-        depend on it.
-    should_stop
-        Polled all the time; once it returns true the run ends, and nothing is written.
-    on_event
-        Called with every event of :func:`~napari_blind2grad.volume.denoise_volume_iter` but the last.
-
-    Returns
-    -------
-    Finished
-        The settings, notes, losses and trained networks of the run.
-
-    Raises
-    ------
-    InputError, ConfigError
-        If the image or a setting cannot be used.
-    OutputError
-        If the file cannot be written.
-    OutOfMemory, EngineError
-        If the computation fails.
-    """
-    config = config or Config()
-    source = Source.of(image, axes)
-    events = store(
-        path,
-        source,
-        lambda sink: denoise_volume_iter(
-            source, sink, None, config, tile=tile, should_stop=should_stop
-        ),
-        config,
-        scale=scale,
-        units=units,
-        channel_names=channel_names,
-        ome_zarr=ome_zarr,
-        **_described(config, source.axes.letters),
-    )
-    return _last(events, on_event)
-
-
-def apply_volume(
-    model: str | os.PathLike[str] | Model,
-    image: Any,
-    path: str | os.PathLike[str],
-    axes: str | None = None,
-    *,
-    intensity: Intensity = "model",
-    scale: Mapping[str, float] | None = None,
-    units: Mapping[str, str] | None = None,
-    channel_names: Sequence[str] = (),
-    ome_zarr: str = "0.5",
-    tile: tuple[int, int, int] | None = None,
-    should_stop: Callable[[], bool] | None = None,
-    on_event: Callable[[VolumeEvent], None] | None = None,
-) -> Finished:
-    """Denoise an image of any size into a file, with a network that was trained on another and saved.
-
-    Parameters
-    ----------
-    model, intensity
-        As in :func:`napari_blind2grad.apply`.
-    image, path, axes, scale, units, channel_names, ome_zarr, tile, should_stop, on_event
-        As in :func:`denoise_volume`.
-
-    Returns
-    -------
-    Finished
-        As :func:`denoise_volume`, with 0 iterations.
-
-    Raises
-    ------
-    InputError
-        If the folder is no model, or the image cannot be used by it.
-    ConfigError, OutputError, OutOfMemory, EngineError
-        As :func:`denoise_volume`.
-    """
-    from ..model import Model, load_model
-
-    name = "a model" if isinstance(model, Model) else Path(model).name
-    found = model if isinstance(model, Model) else load_model(model)
-    if axes is None and len(image.shape) == len(found.axes):
-        axes = found.axes
-    source = Source.of(image, axes)
-    events = store(
-        path,
-        source,
-        lambda sink: apply_volume_iter(
-            found.state,
-            source,
-            sink,
-            None,
-            found.config,
-            intensity=intensity,
-            tile=tile,
-            should_stop=should_stop,
-        ),
-        found.config,
-        scale=scale,
-        units=units,
-        channel_names=channel_names,
-        ome_zarr=ome_zarr,
-        **_described(found.config, source.axes.letters, name),
-    )
-    return _last(events, on_event)
-
-
-def _last(events: VolumeEvents, on_event: Callable[[VolumeEvent], None] | None) -> Finished:
-    for event in events:
-        if isinstance(event, Finished):
-            return event
-        if on_event is not None:
-            on_event(event)
-    raise AssertionError("the run ended without its last event")
+def _mark(keeper: Keeper, dtype: np.dtype[Any], ome_zarr: str, facts: Mapping[str, Any]) -> str:
+    """Return a word for a file of this run, in this form, with these facts."""
+    whole = [keeper.folder.identity, dtype.str, ome_zarr, facts]
+    return hashlib.sha256(json.dumps(whole, sort_keys=True, default=str).encode()).hexdigest()[:16]

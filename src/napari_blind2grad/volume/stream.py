@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Generator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from ..engine import device as devices
 from ..engine.apply import Intensity
 from ..engine.network import build
 from ..engine.output import output_dtype
+from ..engine.snapshot import Keep, Snapshot
 from ..engine.warm import Warm
 from ..errors import ConfigError, translated
 from ..events import Array, Floats, Progress, Started
@@ -22,53 +24,10 @@ from .geometry import Reach, choose_tile
 from .learn import Applying, Learning, Looked, look
 from .memory import budget, release, sparing
 from .plan import Plan, Tile
+from .sinks import Sink
 from .source import Source
+from .survival import Tally, earlier
 from .tile import Tiles
-
-
-class Sink(Protocol):
-    """Where tiles go as they are made, such as :class:`Into` or a writer of files."""
-
-    def write(self, tile: Tile, values: Array) -> None:
-        """Take the pixels of `tile`, shape (Z, S, Y, X); no two tiles overlap."""
-
-
-class Into:
-    """A sink that fills an array.
-
-    Parameters
-    ----------
-    array
-        With the shape and axes of the image: a NumPy array, a memory map, a zarr array.
-    axes
-        Its axes.
-    """
-
-    def __init__(self, array: Any, axes: str) -> None:
-        self.array = array
-        self.axes = axes.upper()
-
-    def write(self, tile: Tile, values: Array) -> None:
-        """Put the pixels where they belong."""
-        place, ordered = placed(tile, values, self.axes)
-        self.array[place] = ordered
-
-
-def placed(tile: Tile, values: Array, axes: str) -> tuple[tuple[slice, ...], Array]:
-    """Return the index of `tile` in an array with `axes`, and its `values` (Z, S, Y, X) in their order."""
-    spans = dict(
-        C=slice(tile.c, tile.c + 1),
-        T=slice(tile.t, tile.t + 1),
-        Z=slice(*tile.z),
-        S=slice(None),
-        Y=slice(*tile.y),
-        X=slice(*tile.x),
-    )
-    whole = values[None, None]  # CTZSYX
-    absent = tuple(i for i, c in enumerate("CTZSYX") if c not in axes)
-    present = [c for c in "CTZSYX" if c in axes]
-    ordered = whole.squeeze(absent).transpose([present.index(c) for c in axes])
-    return tuple(spans[c] for c in axes), ordered
 
 
 @dataclass(frozen=True)
@@ -108,7 +67,7 @@ class Finished:
 
 
 VolumeEvent = Started | Progress | Planned | Finished
-VolumeEvents = Generator[VolumeEvent, None, None]
+VolumeEvents = Generator[VolumeEvent, Config | None, None]
 
 
 def denoise_volume_iter(
@@ -120,6 +79,8 @@ def denoise_volume_iter(
     tile: tuple[int, int, int] | None = None,
     should_stop: Callable[[], bool] | None = None,
     warm: Warm | None = None,
+    keep: Keep | None = None,
+    resume: Snapshot | None = None,
 ) -> VolumeEvents:
     """Train on `image`, denoise it tile by tile into `sink`, and tell what goes on meanwhile.
 
@@ -140,13 +101,18 @@ def denoise_volume_iter(
         Polled all the time; once it returns true the run ends with the tiles that it has.
     warm
         As in :func:`~napari_blind2grad.denoise_iter`.
+    keep, resume
+        As in :func:`~napari_blind2grad.denoise_iter`; a snapshot is also taken after each tile. Tiles of an
+        earlier process are made again, unless `sink` is a
+        :class:`~napari_blind2grad.volume.sinks.LastingSink` that has them.
 
     Yields
     ------
     VolumeEvent
         One :class:`~napari_blind2grad.events.Started`, then
         :class:`~napari_blind2grad.events.Progress` as they come, one :class:`Planned` between training and
-        tiles, and one :class:`Finished` at the end.
+        tiles, and one :class:`Finished` at the end. Sending a :class:`~napari_blind2grad.config.Config` in
+        answer changes the live settings of the training, as with :func:`~napari_blind2grad.denoise_iter`.
 
     Raises
     ------
@@ -161,6 +127,7 @@ def denoise_volume_iter(
         looked = look(Source.of(image, axes), config)
         later = _later(looked.source)
         run = Learning(looked, config, stop, warm, later)
+        run.keep, run.resume = keep, resume
         yield from _events(run, looked, sink, tile, stop)
 
 
@@ -227,25 +194,36 @@ def _events(
     tile: tuple[int, int, int] | None,
     stop: Callable[[], bool],
 ) -> VolumeEvents:
-    for event in run.events():
-        if isinstance(event, Started):
-            started = event
-        if isinstance(event, Started | Progress):
-            yield event
+    resume = run.resume
+    events = run.events()
+    answer: Config | None = None
+    with suppress(StopIteration):
+        while True:
+            event = events.send(answer)
+            answer = None
+            if isinstance(event, Started):
+                started = event
+            if isinstance(event, Started | Progress):
+                answer = yield event
     source, notes = looked.source, list(run.notes)
     stopped, done, plan = run.stopped, 0, None
     if run.facts and not stopped:
         release(run.device, cycles=started.iterations > 0)  # the training's
         plan = _plan(run, source, tile)
+        found = earlier(resume, plan, sink, notes) if resume is not None else None
+        plan, before = found or (plan, set())
+        tally = Tally(plan, sink, run.keep, run.held, before)
+        tally.store(run.clock.seconds, run.clock.done)
         yield Planned(plan, run.networks)
-        tiles = Tiles(run.networks, plan, source)
-        for unit in plan.tiles():
+        tiles = Tiles(run.networks, plan, source, getattr(sink, "show", None))
+        for unit in tally.left():
             values = yield from _made(tiles, unit, run, notes, stop)
             if values is None:
                 stopped = True
                 break
             sink.write(unit, values)
-            done += 1
+            tally.add(unit, run.clock.seconds, run.clock.done)
+        done = len(tally.done)
         del tiles
         release(run.device, cycles=False)
     losses = np.concatenate(run.losses) if run.losses else np.zeros((0, 3), np.float32)

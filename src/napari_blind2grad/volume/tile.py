@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -77,9 +78,18 @@ class Tiles:
     ----------
     state, plan, source
         As in :func:`predict_tile`.
+    early
+        Told of the finished planes of a tile while others of it are still being made.
     """
 
-    def __init__(self, state: Warm, plan: Plan, source: Source) -> None:
+    def __init__(
+        self,
+        state: Warm,
+        plan: Plan,
+        source: Source,
+        early: Callable[[Tile, Array], object] | None = None,
+    ) -> None:
+        self.early = early
         self.state = state
         self.plan = plan
         self.source = source
@@ -176,7 +186,10 @@ class _Column:
             if reach.refine:
                 final = self._refined(noisy, final)
             done = final[start - needed[0] : stop - needed[0]]
-            self._put(out[start - first : stop - first], done, (start, stop))
+            slab = out[start - first : stop - first]
+            self._put(slab, done, (start, stop))
+            if self.tiles.early is not None:
+                self.tiles.early(replace(self.tile, z=(start, stop)), slab)
 
     def _put(self, out: Array, final: Tensor, z: Span) -> None:
         """Put the tile's part of finished planes (K, S, h, w) into `out` (K, S, Y, X), in image units."""

@@ -7,9 +7,10 @@ Usage::
 
 Opens the real window (without a display, put ``xvfb-run -a -s "-screen 0 1600x1000x24"`` before it),
 denoises the generated sample with the preset `fast` cut to `--iterations`, and prints the largest gap of
-each run, their median and the worst, in milliseconds. ``--first-run-at-once`` starts the first run as soon
-as the dock is open, while PyTorch still loads. ``--trace`` prints where the GUI thread was during gaps of
-more than 60 ms.
+each run, their median and the worst, in milliseconds; on Linux also how much of that gap the thread waited
+for a core, as it does when others are at work on the machine. ``--first-run-at-once`` starts the first run
+as soon as the dock is open, while PyTorch still loads. ``--trace`` prints where the GUI thread was during
+gaps of more than 60 ms.
 """
 
 from __future__ import annotations
@@ -52,6 +53,14 @@ class Tracer(threading.Thread):
             self.clock.where.append(" > ".join(reversed(names)))
 
 
+def waited() -> float:
+    """Return the seconds that this thread has waited for a core so far; not a number where nobody tells."""
+    try:
+        return int(Path("/proc/thread-self/schedstat").read_text().split()[1]) / 1e9
+    except OSError:
+        return float("nan")
+
+
 class Clock:
     """A 10 ms timer that notes its own gaps."""
 
@@ -59,7 +68,8 @@ class Clock:
         from qtpy.QtCore import Qt, QTimer
 
         self.last = time.perf_counter()
-        self.gaps: list[tuple[float, float]] = []
+        self.gaps: list[tuple[float, float, float]] = []
+        self.waited = waited()
         self.where: list[str] = []
         self.long: list[tuple[float, float, list[str]]] = []
         self.began = self.last
@@ -74,13 +84,15 @@ class Clock:
         self.long.clear()
         self.where.clear()
         self.began = self.last = time.perf_counter()
+        self.waited = waited()
         self.timer.start()
 
     def tick(self) -> None:
         """Note how long the last tick is ago."""
         now = time.perf_counter()
         gap = now - self.last
-        self.gaps.append((gap, now - self.began))
+        before, self.waited = self.waited, waited()
+        self.gaps.append((gap, now - self.began, self.waited - before))
         if gap > LONG:
             self.long.append((gap, now - self.began, list(self.where)))
         self.where.clear()
@@ -135,9 +147,10 @@ def measure(options: argparse.Namespace) -> None:
         dock.run()
         loop.exec()
         clock.timer.stop()
-        gap, when = max(clock.gaps)
+        gap, when, idle = max(clock.gaps)
         worst.append(1000 * gap)
-        print(f"run {number}: largest gap {worst[-1]:.0f} ms, {when:.1f} s after Run", flush=True)
+        words = f"run {number}: largest gap {worst[-1]:.0f} ms, {when:.1f} s after Run"
+        print(f"{words}, {1000 * idle:.0f} ms of it without a core", flush=True)
         if options.trace:
             for length, moment, where in clock.long:
                 print(f"   {1000 * length:.0f} ms at {moment:.2f} s")

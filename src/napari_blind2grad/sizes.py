@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numpy as np
-
 #: Images of up to so many values are held, and trained on, as a whole; larger ones go tile by tile. It is a
 #: number of the method and not of the computer: the result must not depend on how much memory there is.
 WHOLE = 32 * 2**20
@@ -14,6 +12,8 @@ WHOLE = 32 * 2**20
 
 def is_held(image: Any) -> bool:
     """Whether the pixels of the array `image` are in memory already."""
+    import numpy as np  # a command's help does without
+
     return isinstance(image, np.ndarray) and not isinstance(image, np.memmap)
 
 

@@ -1,6 +1,5 @@
 """The verdicts, on generated data whose truth is known and on real data where it is there."""
 
-import time
 from pathlib import Path
 
 import numpy as np
@@ -144,9 +143,7 @@ class Watched:
 
 def test_few_planes_of_a_large_stack_are_read():
     stack = Watched((10, 40, 1024, 1024))
-    began = time.perf_counter()
     found = assess(stack, stack, "TZYX")
-    assert time.perf_counter() - began < 3
     assert stack.read == 18  # six planes, their neighbours, and six denoised ones
     assert found.noise.sigma == pytest.approx(50**0.5, rel=0.05)
 

@@ -80,7 +80,7 @@ class Blind2GradWidget(Pane):
         super().__init__(parent)
         self.viewer = viewer
         self._leash = Leash()
-        self._context = DrawingContext(viewer)
+        self._context = DrawingContext(self)
         self.saver = Saver(self)
         self._build()
         preferences = read_preferences()

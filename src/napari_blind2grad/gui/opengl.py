@@ -7,28 +7,28 @@ the canvas draws with, and the next picture of a single layer ends the process.
 
 from __future__ import annotations
 
-from typing import Any
+from qtpy.QtOpenGLWidgets import QOpenGLWidget
+from qtpy.QtWidgets import QWidget
 
-from napari.viewer import Viewer
+from .controls import main_window
 
 
 class DrawingContext:
-    """The OpenGL context of a viewer's canvas.
+    """The OpenGL context of the canvas in a window.
 
     Parameters
     ----------
-    viewer
-        The viewer; one without a window has no such context. The way to its canvas is not part of napari's
-        public interface; where it is not as known, nothing happens.
+    widget
+        A widget docked in the window.
     """
 
-    def __init__(self, viewer: Viewer) -> None:
-        self._viewer = viewer
+    def __init__(self, widget: QWidget) -> None:
+        self._widget = widget
 
     def make_current(self, _event: object = None) -> None:
-        """Let what is deleted now be deleted in this context."""
-        window: Any = getattr(self._viewer, "window", None)
-        canvas = getattr(getattr(window, "_qt_viewer", None), "canvas", None)
-        scene = getattr(canvas, "_scene_canvas", None)
-        if scene is not None:
-            scene.set_current()
+        """Let what is deleted now be deleted in this context; without a canvas there is nothing to do."""
+        window = main_window(self._widget)
+        middle = window.centralWidget() if window is not None else None
+        canvas = middle.findChild(QOpenGLWidget) if middle is not None else None
+        if canvas is not None and canvas.isValid():
+            canvas.makeCurrent()

@@ -36,6 +36,7 @@ def test_demo_without_a_screen(tmp_path):
 
     done = run("--output", tmp_path / "new" / "folder", "--iterations", 60)
     assert done.returncode == 0, done.stderr
+    assert "Warning" not in done.stderr  # nor does napari complain of us
     folder = tmp_path / "new" / "folder"
     assert {path.name for path in folder.iterdir()} == {
         "denoised.ome.tif",

@@ -2,7 +2,6 @@
 
 import time
 import warnings
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -91,24 +90,15 @@ def test_bad_input_is_told_or_denoised(viewer, dock, qtbot, kind):
     assert layer.data is BAD[kind]
 
 
-def waited():
-    """Return the seconds that this thread has waited for a core so far, where the system tells."""
-    told = Path("/proc/thread-self/schedstat")
-    return int(told.read_text().split()[1]) / 1e9 if told.exists() else 0.0
-
-
 def longest_gap(dock, qtbot):
-    """Run and return the longest time between two ticks of a 10 ms timer, in milliseconds.
-
-    The time without a core is left out: another test runs at the same time. benchmarks/gui_gap.py counts it.
-    """
-    gaps, last, idle = [], time.perf_counter(), waited()
+    """Run and return the longest time between two ticks of a 10 ms timer, in milliseconds."""
+    gaps, last = [], time.perf_counter()
 
     def tick():
-        nonlocal last, idle
-        now, then = time.perf_counter(), waited()
-        gaps.append(now - last - (then - idle))
-        last, idle = now, then
+        nonlocal last
+        now = time.perf_counter()
+        gaps.append(now - last)
+        last = now
 
     timer = QTimer()
     timer.setTimerType(Qt.TimerType.PreciseTimer)
@@ -116,7 +106,7 @@ def longest_gap(dock, qtbot):
     timer.timeout.connect(tick)
     with qtbot.waitSignal(dock.finished, timeout=120_000):
         timer.start()
-        last, idle = time.perf_counter(), waited()
+        last = time.perf_counter()
         dock.run()
     timer.stop()
     return 1000 * max(gaps)

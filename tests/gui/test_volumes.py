@@ -11,6 +11,7 @@ import dask.array as da
 import numpy as np
 import pytest
 import zarr
+from qtpy.QtCore import QThreadPool
 from qtpy.QtWidgets import QFileDialog, QMenu
 
 from napari_blind2grad import Config, denoise_volume, sizes
@@ -251,6 +252,8 @@ def test_a_network_is_applied_and_a_file_goes_with_its_layer(viewer, dock, qtbot
     assert abs(float(stored.data.mean()) - data.mean()) < 2
     # A whole result stays; one that another run replaces goes.
     assert shown.data.path != first
+    # The quality panel may still be looking at it, in a thread that collecting holds up.
+    assert QThreadPool.globalInstance().waitForDone(60_000)
     qtbot.waitUntil(lambda: gc.collect() >= 0 and not first.exists(), timeout=5000)
     assert shown.data.path.exists()
 

@@ -5,7 +5,13 @@ import os
 import tempfile
 from pathlib import Path
 
+import pytest
 from hypothesis import settings
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
 
 # Before napari is imported: settings of the user at the keyboard stay out of the tests, and theirs stay
 # as they are.
@@ -30,3 +36,28 @@ def pytest_collection_finish():
     """Spare later garbage collections, of which runs and windows make many, the modules imported by now."""
     gc.collect()
     gc.freeze()
+
+
+def pytest_configure(config):
+    config.addinivalue_line(
+        "markers", "quiet: it measures time, so that no other test process may be at work meanwhile"
+    )
+    if config.getoption("numprocesses", None) and not hasattr(config, "workerinput"):
+        locks = tempfile.TemporaryDirectory(prefix="test-locks-")
+        config.add_cleanup(locks.cleanup)
+        os.environ["TEST_LOCKS"] = locks.name  # the test processes inherit it
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item):
+    """Let a quiet test wait until those of the other processes are done, and hold the next ones back."""
+    locks = os.environ.get("TEST_LOCKS")
+    if locks is None or fcntl is None:
+        return (yield)
+    quiet = item.get_closest_marker("quiet") is not None
+    with Path(locks, "door").open("wb") as door, Path(locks, "room").open("wb") as room:
+        # Whoever waits for the room keeps the door: else the others could go in and out for ever.
+        fcntl.flock(door, fcntl.LOCK_EX)
+        fcntl.flock(room, fcntl.LOCK_EX if quiet else fcntl.LOCK_SH)
+        fcntl.flock(door, fcntl.LOCK_UN)
+        return (yield)

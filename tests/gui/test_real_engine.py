@@ -112,6 +112,7 @@ def longest_gap(dock, qtbot):
     return 1000 * max(gaps)
 
 
+@pytest.mark.quiet
 def test_gui_thread_is_never_held_up(make_napari_viewer, qtbot):
     viewer = make_napari_viewer(show=True)
     dock = Blind2GradWidget(viewer)

@@ -259,3 +259,30 @@ def test_controls_of_a_layer_that_is_not_shown_any_more_are_gone(dock, stack, vi
     dock.conductor.run._result = object()  # came just now
     dock.cancel()
     assert set(viewer.window._qt_viewer.controls.widgets) == set(viewer.layers)
+
+
+def test_the_first_preview_comes_before_the_other_layers(viewer, dock, engine, stack, qtbot):
+    viewer.add_image(stack, name="X")
+    dock.set_config(dock.config().replace(iterations=100_000))
+    with qtbot.waitSignal(dock.previewed, timeout=10_000):
+        dock.run()
+    assert [layer.name for layer in viewer.layers] == ["X", "X denoised"]
+    held = engine.iteration
+    assert held == engine.previews
+    qtbot.waitUntil(lambda: engine.iteration > held, timeout=10_000)
+    assert {"X dual mask", "X gradient", "X gradient deviation"} < {x.name for x in viewer.layers}
+    gradient = viewer.layers["X gradient"]
+    assert gradient.contrast_limits == [0, 3]  # of that preview
+
+
+@pytest.mark.parametrize("end", ["stop", "cancel"])
+def test_ended_while_it_waits_for_the_other_layers(viewer, dock, engine, stack, qtbot, end):
+    viewer.add_image(stack, name="X")
+    dock.set_config(dock.config().replace(iterations=100_000))
+    with qtbot.waitSignal(dock.previewed, timeout=10_000):
+        dock.run()
+    worker = dock.conductor.run.worker
+    with qtbot.waitSignal(worker.finished, timeout=5000):
+        getattr(dock, end)()
+    qtbot.waitUntil(lambda: not dock.running, timeout=5000)
+    assert engine.iteration <= engine.previews + PATIENCE

@@ -139,6 +139,11 @@ class LiveLayers:
             return None
         return layer
 
+    def ready(self, key: str) -> bool:
+        """Whether the layer of the role `key` is there and shows the arrays of this run."""
+        made = self._arrays is not None and self.layer(key) is not None
+        return made and self._entries[key].array is self._arrays.get(key)  # type: ignore[union-attr]
+
     def set_limits(self, index: Mapping[str, int]) -> None:
         """Set the contrast limits that are still due from the plane at `index`, if it shows anything."""
         assert self._arrays is not None

@@ -26,8 +26,8 @@ from .worker import DenoiseWorker
 
 #: Time between updates of the window, in milliseconds. Events in between are merged.
 TICK = 200
-#: The same while layers are made or get their final arrays, which takes one turn each.
-_TURN = 20
+#: The same while layers are made or get their final arrays, which takes some turns each.
+_TURN = 5
 
 
 class Run(QObject):
@@ -80,10 +80,12 @@ class Run(QObject):
         self._offset = snapshot.offset
         self._plane: Mapping[str, int] = {}
         self._latest: Progress | None = None
+        self._index: Mapping[str, int] | None = None  # of the last preview
         self._previews: dict[tuple[tuple[str, int], ...], Preview] = {}
         self._result: Result | None = None
         self._over = False
         self._began = False
+        self._first = warm is None  # whether the other layers wait for the first preview
         self._thread_gone = False
         self._bar: ActivityBar | None = None
         self._canvas: QWidget | None = None
@@ -172,6 +174,7 @@ class Run(QObject):
         if isinstance(event, Progress):
             self._latest = event
         elif isinstance(event, Preview):
+            self._first = False
             key = tuple(sorted(event.index.items()))
             self._previews.pop(key, None)  # the newest comes last
             self._previews[key] = event
@@ -182,6 +185,7 @@ class Run(QObject):
             self._timer.setInterval(_TURN)
             self.started.emit(event)
         else:
+            self._first = False
             self._result = event
             self._flush()
             self._keep_record(
@@ -223,10 +227,15 @@ class Run(QObject):
             self._make_bar()
             return
         self._flush()
+        if self._first and self.live.ready("denoised"):
+            self.worker.show_first()
+            return
         if self._step():
             return
         self._timer.setInterval(TICK)
-        self.worker.begin()
+        if self._began:
+            self._first = False
+            self.worker.begin()
         if self._result is None:
             return
         result = self._result
@@ -253,6 +262,8 @@ class Run(QObject):
         done = not self.live.step()
         if done:
             self._draw_again()
+        elif self._index is not None:
+            self.live.set_limits(self._index)  # the layer may have come after that preview
         return not done
 
     def _draw_again(self) -> None:
@@ -271,7 +282,8 @@ class Run(QObject):
             previews, self._previews = list(self._previews.values()), {}
             if any(self._is_shown(preview.index) for preview in previews):
                 self.live.refresh()
-            self.live.set_limits(previews[-1].index)
+            self._index = previews[-1].index
+            self.live.set_limits(self._index)
             for preview in previews:
                 self.previewed.emit(preview)
 

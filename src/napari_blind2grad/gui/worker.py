@@ -120,6 +120,7 @@ class DenoiseWorker(WorkerBase):
         self.past = Past()
         self._changes: deque[Config] = deque(maxlen=1)  # only the newest counts
         self._stop = False
+        self._only_first: bool | None = None
         self._begun_or_ending = threading.Event()
         self._running_or_ending = threading.Event()
         self._running_or_ending.set()
@@ -133,6 +134,15 @@ class DenoiseWorker(WorkerBase):
     def begin(self) -> None:
         """Let the training begin; it waits for this, so as not to slow the making of layers down."""
         self._begun_or_ending.set()
+
+    def show_first(self) -> None:
+        """Let the training go as far as its first preview; there it waits for :meth:`begin` once more.
+
+        Only the first call counts: when another comes, that preview may be on its way already.
+        """
+        if self._only_first is None:
+            self._only_first = True
+            self._begun_or_ending.set()
 
     def pause(self) -> None:
         """Hold the run after its current step."""
@@ -191,6 +201,8 @@ class DenoiseWorker(WorkerBase):
                 except StopIteration:
                     return
                 self._take(event, image)
+                if isinstance(event, Preview):
+                    self._hold_at_first()
                 if not self.abort_requested:
                     self.yielded.emit(event)
                 self._begun_or_ending.wait()
@@ -207,6 +219,14 @@ class DenoiseWorker(WorkerBase):
         if self.warm is not None:
             options["warm"] = self.warm
         return engine(*what, **options)
+
+    def _hold_at_first(self) -> None:
+        """Wait for the window once it has been told of the first preview, if it wants that."""
+        if self._only_first:
+            self._only_first = False
+            self._begun_or_ending.clear()  # before the window is told: it may begin at once
+            if self._stop or self.abort_requested:
+                self._begun_or_ending.set()
 
     def _note(self, event: Event, change: Config | None) -> None:
         """Write down which settings change now."""

@@ -188,7 +188,7 @@ def test_ticking_and_unticking_layers(viewer, dock, stack, finish, qtbot):
     dock.findChild(object, "show_residual").setChecked(False)
     assert "X residual" not in viewer.layers
     dock.findChild(object, "show_gradient").setChecked(True)
-    assert "X gradient" in viewer.layers
+    assert viewer.layers["X gradient"].contrast_limits == [0, 5]  # of the finished run
     finish()  # keeps no residual this time
     dock.findChild(object, "show_residual").setChecked(True)
     qtbot.waitUntil(lambda: "X residual" in viewer.layers, timeout=5000)
@@ -232,3 +232,24 @@ def test_side_by_side_shows_every_layer(viewer, dock, stack, finish):
     assert all(layer.visible for layer in viewer.layers)
     dock.choice.grid.setChecked(False)
     assert [layer.name for layer in viewer.layers if layer.visible] == ["X", "X denoised"]
+
+
+def test_side_by_side_shows_whole_images(viewer, dock, stack, finish):
+    viewer.add_image(stack, name="X")
+    eye = viewer.scene.camera if hasattr(viewer, "scene") else viewer.camera
+    alone = eye.zoom
+    box = dock.findChild(object, "side_by_side")
+    box.setChecked(True)
+    one = eye.zoom
+    finish()
+    many = eye.zoom
+    assert many < one  # cells are smaller now
+    viewer.fit_to_view()
+    assert eye.zoom == many
+    # Somebody looks closer: the view stays.
+    eye.zoom = 3 * many
+    dock.findChild(object, "show_residual").setChecked(True)
+    dock.findChild(object, "show_standout_gate").setChecked(True)
+    assert eye.zoom == 3 * many
+    box.setChecked(False)
+    assert eye.zoom == pytest.approx(alone)

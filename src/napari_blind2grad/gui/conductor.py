@@ -95,6 +95,7 @@ class Conductor(QObject):
         run.started.connect(self.started)
         run.progressed.connect(self.progressed)
         run.previewed.connect(self.previewed)
+        run.laid_out.connect(self._stage.fit)
         run.finished.connect(self._passing_on(run))
         run.failed.connect(self.failed)
         run.over.connect(self._on_over)

@@ -37,6 +37,12 @@ def grid(viewer: ViewerModel) -> Any:
     return viewer.grid if canvas is None else canvas.grid
 
 
+def camera(viewer: ViewerModel) -> Any:
+    """Return the viewer's camera model, which moved in napari 0.9."""
+    scene = getattr(viewer, "scene", None)
+    return viewer.camera if scene is None else scene.camera
+
+
 def _without_drawing_tools(layer: Labels) -> None:
     """Put off making what napari draws polygons and strokes with until a tool is chosen.
 
@@ -91,6 +97,7 @@ class LiveLayers:
         self._arrays: LiveArrays | None = None
         self._made: tuple[Role, Layer, np.ndarray] | None = None
         self._controls: LayerControls | None = None
+        self._measured_at: Mapping[str, int] | None = None
         self.wanted: set[str] = set()
 
     def begin(
@@ -104,6 +111,7 @@ class LiveLayers:
         self._snapshot = snapshot
         self._arrays = arrays
         self._made = None
+        self._measured_at = None
         self._record = {"finished": False}
         # Let go of what the user renamed, and of what the new arrays do not fit into.
         self._entries = {
@@ -145,8 +153,12 @@ class LiveLayers:
         return made and self._entries[key].array is self._arrays.get(key)  # type: ignore[union-attr]
 
     def set_limits(self, index: Mapping[str, int]) -> None:
-        """Set the contrast limits that are still due from the plane at `index`, if it shows anything."""
+        """Set the contrast limits that are still due from the plane at `index`, if it shows anything.
+
+        Those of layers that are made later come from there too.
+        """
         assert self._arrays is not None
+        self._measured_at = index
         for role in ROLES:
             layer = self.layer(role.key)
             if layer is None or not self._entries[role.key].measure:
@@ -277,6 +289,8 @@ class LiveLayers:
         entry = _Entry(weakref.ref(layer), asked, layer.name, array, role.key in _MEASURED)
         self._entries[role.key] = entry
         weakref.finalize(layer, entry.let_go).atexit = False
+        if self._measured_at is not None:
+            self.set_limits(self._measured_at)
 
     def _labels(self, _role: Role, array: np.ndarray, options: dict[str, Any]) -> Labels:
         layer = Labels(array, colormap=mask_colormap(), opacity=0.8, **options)

@@ -53,6 +53,7 @@ class Run(QObject):
     started = Signal(object)  # Started
     progressed = Signal(object)  # Progress
     previewed = Signal(object)  # Preview
+    laid_out = Signal()  # all layers that are wanted are there
     finished = Signal(object)  # Result, once all layers show it
     failed = Signal(str)  # why it ended, in words
     over = Signal()  # it goes on no more; comes before `finished` and `failed`
@@ -80,7 +81,6 @@ class Run(QObject):
         self._offset = snapshot.offset
         self._plane: Mapping[str, int] = {}
         self._latest: Progress | None = None
-        self._index: Mapping[str, int] | None = None  # of the last preview
         self._previews: dict[tuple[tuple[str, int], ...], Preview] = {}
         self._result: Result | None = None
         self._over = False
@@ -235,6 +235,7 @@ class Run(QObject):
         self._timer.setInterval(TICK)
         if self._began:
             self._first = False
+            self.laid_out.emit()
             self.worker.begin()
         if self._result is None:
             return
@@ -262,8 +263,6 @@ class Run(QObject):
         done = not self.live.step()
         if done:
             self._draw_again()
-        elif self._index is not None:
-            self.live.set_limits(self._index)  # the layer may have come after that preview
         return not done
 
     def _draw_again(self) -> None:
@@ -282,8 +281,7 @@ class Run(QObject):
             previews, self._previews = list(self._previews.values()), {}
             if any(self._is_shown(preview.index) for preview in previews):
                 self.live.refresh()
-            self._index = previews[-1].index
-            self.live.set_limits(self._index)
+            self.live.set_limits(previews[-1].index)
             for preview in previews:
                 self.previewed.emit(preview)
 

@@ -12,7 +12,7 @@ from superqt.utils import create_worker
 
 from .adapter import Snapshot
 from .inputs import InputBox
-from .live import LiveLayers, grid
+from .live import LiveLayers, camera, grid
 from .run import Run
 
 
@@ -41,6 +41,7 @@ class Stage(QObject):
         super().__init__(parent)
         self._viewer, self._chosen, self._run = viewer, chosen, run
         self._live: weakref.WeakKeyDictionary[Image, LiveLayers] = weakref.WeakKeyDictionary()
+        self._fitted: tuple[int, float, tuple[float, ...]] | None = None  # what fit() last saw
 
     def live(self, layer: Image) -> LiveLayers:
         """Return the live layers of the input `layer`; there may be none of them yet."""
@@ -89,6 +90,23 @@ class Stage(QObject):
         grid(self._viewer).enabled = on
         for live in self._live.values():
             live.show_all(on)
+        self._viewer.fit_to_view()
+        self._fitted = self._view() if on else None
+
+    def fit(self) -> None:
+        """Side by side, let whole images be seen again where layers have come, unless the user has zoomed."""
+        if self._fitted is None or not grid(self._viewer).enabled:
+            return
+        layers, seen = self._fitted[0], self._fitted[1:]
+        now = self._view()
+        if now[0] != layers and now[1:] == seen:
+            self._viewer.fit_to_view()
+            self._fitted = self._view()
+
+    def _view(self) -> tuple[int, float, tuple[float, ...]]:
+        """Return the number of layers, and the camera's zoom and centre."""
+        eye = camera(self._viewer)
+        return len(self._viewer.layers), eye.zoom, tuple(eye.center)
 
     def _catch_up(self, live: LiveLayers) -> None:
         """Make the layers that were ticked after the run."""
@@ -98,6 +116,7 @@ class Stage(QObject):
             worker.start()
         while live.step():
             pass
+        self.fit()
 
     @Slot(object)
     def _on_residual(self, _: object) -> None:

@@ -338,8 +338,8 @@ def test_a_piece_that_kills_every_worker_is_given_up() -> None:
 
 @pytest.mark.usefixtures("distributed")
 def test_errors_and_cancelling() -> None:
-    with open_executor("local:1") as executor:
-        assert executor.workers == 1
+    with open_executor("local:1") as executor, open_executor("local:1") as another:
+        assert executor.workers == another.workers == executor.here == 1
         executor.submit("bad", divmod, 1, 0)
         (outcome,) = executor.completed()
         assert isinstance(outcome.error, ZeroDivisionError)
@@ -355,7 +355,7 @@ def test_a_scheduler_that_runs_already(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     with distributed.LocalCluster(
-        n_workers=1, threads_per_worker=1, dashboard_address=None, processes=True
+        n_workers=1, threads_per_worker=1, dashboard_address="127.0.0.1:0", processes=True
     ) as cluster:
         address = f"--scheduler={cluster.scheduler_address}"
         assert batch(files, tmp_path / "many", address, "--quiet") == 1

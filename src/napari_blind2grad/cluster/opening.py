@@ -76,7 +76,8 @@ def open_executor(
                     threads_per_worker=1,
                     processes=True,
                     memory_limit=0,
-                    dashboard_address=None,
+                    # None would be dask's usual port, open to the network, with a warning if it is taken.
+                    dashboard_address="127.0.0.1:0",
                     local_directory=place,
                     silence_logs=logging.CRITICAL,
                     preload=[preload.__name__],

@@ -22,7 +22,7 @@ from napari_blind2grad.batch import Batch, Options, find_jobs, spread
 from napari_blind2grad.batch.unit import denoise_alone
 from napari_blind2grad.cli import main
 from napari_blind2grad.cli.options import build_parser, config_from
-from napari_blind2grad.cluster import Here, Outcome, open_executor
+from napari_blind2grad.cluster import Here, Outcome, open_executor, opening
 from napari_blind2grad.cluster.on_dask import OnDask
 from napari_blind2grad.cluster.opening import local_workers
 from napari_blind2grad.errors import ConfigError, InputError
@@ -228,7 +228,7 @@ class FakeClient:
         self.cancelled += futures
 
     def nthreads(self) -> dict[str, int]:
-        return {"tcp://a": 1, "tcp://b": 2}
+        return {"tcp://a:1": 1, "tcp://127.0.0.1:2": 2}
 
 
 def killing() -> None:
@@ -239,9 +239,13 @@ def test_on_dask(monkeypatch: pytest.MonkeyPatch) -> None:
     module = types.ModuleType("distributed")
     module.KilledWorker = KilledWorker
     monkeypatch.setitem(sys.modules, "distributed", module)
+    utils = types.ModuleType("distributed.utils")
+    utils.get_ip = lambda: "10.0.0.7"
+    monkeypatch.setitem(sys.modules, "distributed.utils", utils)
     client = FakeClient()
     with OnDask(client) as executor:
         assert executor.workers == 3
+        assert executor.here == 2
         for key, work in {
             "a": (abs, -3),
             "b": (divmod, 1, 0),
@@ -334,8 +338,8 @@ def test_a_piece_that_kills_every_worker_is_given_up() -> None:
 
 @pytest.mark.usefixtures("distributed")
 def test_errors_and_cancelling() -> None:
-    with open_executor("local:1") as executor:
-        assert executor.workers == 1
+    with open_executor("local:1") as executor, open_executor("local:1") as another:
+        assert executor.workers == another.workers == executor.here == 1
         executor.submit("bad", divmod, 1, 0)
         (outcome,) = executor.completed()
         assert isinstance(outcome.error, ZeroDivisionError)
@@ -343,21 +347,29 @@ def test_errors_and_cancelling() -> None:
         assert list(executor.completed(lambda: True)) == []
 
 
-def test_a_scheduler_that_runs_already(distributed: Any, files: Path, tmp_path: Path) -> None:
+def test_a_scheduler_that_runs_already(
+    distributed: Any,
+    files: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     with distributed.LocalCluster(
-        n_workers=1, threads_per_worker=1, dashboard_address=None, processes=True
+        n_workers=1, threads_per_worker=1, dashboard_address="127.0.0.1:0", processes=True
     ) as cluster:
         address = f"--scheduler={cluster.scheduler_address}"
         assert batch(files, tmp_path / "many", address, "--quiet") == 1
         assert len(cluster.workers) == 1  # left as it was
+        capsys.readouterr()
+        monkeypatch.setattr(opening, "__version__", "0.0.1")
+        assert batch(files, tmp_path / "other", address, "--quiet") == 1
+        assert "and this is 0.0.1. Install the same on all" in capsys.readouterr().err
     assert batch(files, tmp_path / "one", "--threads=1", "--quiet") == 1
     same_results(tmp_path / "one", tmp_path / "many")
 
 
 @pytest.mark.usefixtures("distributed")
 def test_no_scheduler(monkeypatch: pytest.MonkeyPatch) -> None:
-    from napari_blind2grad.cluster import opening
-
     monkeypatch.setattr(opening, "_PATIENCE", 1)
     with pytest.raises(InputError, match="No scheduler answers at tcp:"):
         open_executor(scheduler="tcp://127.0.0.1:9")

@@ -61,12 +61,11 @@ def run_apply(args: argparse.Namespace) -> int:
 
 
 def _start(state: Any, config: Config, intensity: Any, interrupts: Interrupts) -> Any:
-    def start(source: Any, sink: Any, tile: tuple[int, int, int] | None) -> Any:
+    def start(source: Any, sink: Any, tile: tuple[int, int, int] | None, **options: Any) -> Any:
         from ..volume import apply_volume_iter
 
         stop = interrupts.should_stop
-        return apply_volume_iter(
-            state, source, sink, None, config, intensity=intensity, tile=tile, should_stop=stop
-        )
+        options.update(intensity=intensity, tile=tile, should_stop=stop)
+        return apply_volume_iter(state, source, sink, None, config, **options)
 
     return start

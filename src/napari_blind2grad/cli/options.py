@@ -284,23 +284,22 @@ def _add_batch(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "denoise again what is damaged, interrupted or was made with other settings, and go on with the "
         "file in work where a killed batch left it",
     )
-    where = parser.add_mutually_exclusive_group()
-    where.add_argument(
-        "--cluster",
-        metavar="local:N",
-        type=_cluster,
-        help="denoise N files at a time, each in a process of one thread (needs dask.distributed; default: "
+    _add_workers(
+        parser,
+        "denoise N files at a time, each in a process of one thread (needs dask.distributed; default: "
         "one after another in this process)",
-    )
-    where.add_argument(
-        "--scheduler",
-        metavar="ADDRESS",
-        help="denoise on the workers of this dask scheduler, such as tcp://node7:8786",
+        "denoise on the workers of this dask scheduler, such as tcp://node7:8786",
     )
     _add_start(parser)
     _add_pixels(parser)
     _add_common(parser)
     _add_method(parser)
+
+
+def _add_workers(parser: argparse.ArgumentParser, cluster: str, scheduler: str) -> None:
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument("--cluster", metavar="local:N", type=_cluster, help=cluster)
+    where.add_argument("--scheduler", metavar="ADDRESS", help=scheduler)
 
 
 def _add_survival(parser: argparse.ArgumentParser, resume: str) -> None:
@@ -355,6 +354,13 @@ def _add_tiles(parser: argparse.ArgumentParser) -> None:
         metavar="Z,Y,X",
         help="largest sides of a tile; implies --out-of-core, and the result does not depend on it "
         "(default: by the free memory)",
+    )
+    _add_workers(
+        parser,
+        "make N tiles at a time, each in a process of one thread; implies --out-of-core, and the training "
+        "stays in this process (needs dask.distributed; default: one tile after another in this process)",
+        "make the tiles on the workers of this dask scheduler, such as tcp://node7:8786, which must see the "
+        "image under the same path; implies --out-of-core",
     )
 
 

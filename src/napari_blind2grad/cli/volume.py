@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,7 +32,7 @@ _INTERRUPTED = 130
 
 def read_for(args: argparse.Namespace) -> ImageFile:
     """Read the image that `args` name, but not the pixels of one that is to go tile by tile."""
-    forced = args.out_of_core or args.tile is not None
+    forced = args.out_of_core or args.tile is not None or _asks_for_workers(args)
     crop: Crop = args.crop or {}
     above = 0 if forced else sizes.WHOLE
     image = cropped(read_image(args.input, args.axes, lazy_above=above), crop)
@@ -44,6 +45,25 @@ def is_large(image: ImageFile) -> bool:
     """Whether `image` is to go tile by tile."""
     data: object = image.data
     return isinstance(data, LazyArray)
+
+
+def _asks_for_workers(args: argparse.Namespace) -> bool:
+    return args.cluster is not None or args.scheduler is not None
+
+
+@contextmanager
+def _workers(args: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    """Give the options of a run with the workers that `args` ask for, and end them with the block."""
+    if not _asks_for_workers(args):
+        yield {}
+        return
+    from ..cluster import open_executor
+
+    # Before the training: if there are none, that is known at once.
+    with open_executor(args.cluster, args.scheduler) as executor:
+        if not args.quiet:
+            complain(f"{executor.workers} workers.")
+        yield {"executor": executor}
 
 
 def run_volume(
@@ -113,7 +133,9 @@ def run_volume(
     )
     result = None
     try:
-        result = watched(events, interrupts, quiet=args.quiet, last=Finished)
+        with _workers(args) as more:
+            options |= more
+            result = watched(events, interrupts, quiet=args.quiet, last=Finished)
     finally:
         if result is None or result.stopped:
             tell_of_checkpoint(keeper)

@@ -39,6 +39,10 @@ class Executor(Protocol):
     def workers(self) -> int:
         """How many pieces are worked on at a time, as far as is known; at least 1."""
 
+    @property
+    def here(self) -> int:
+        """How many of them share the memory of this computer."""
+
     def submit(self, key: Any, function: Callable[..., Any], *args: Any) -> None:
         """Hand over ``function(*args)`` under the name `key`; it may begin at once."""
 
@@ -74,6 +78,7 @@ class Here:
     """Does the work in this very process, one piece after another, when outcomes are asked for."""
 
     workers = 1
+    here = 1
 
     def __init__(self) -> None:
         self._waiting: deque[tuple[Any, Callable[..., Any], tuple[Any, ...]]] = deque()

@@ -7,12 +7,15 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import urlsplit
 
 from ..errors import EngineError
 from .executor import Outcome
 
 #: Seconds between two looks at whether to stop.
 _POLL = 0.2
+#: Above this size of a piece dask warns, and advises to keep its data on a worker; but they die with it.
+_LARGE = "distributed.admin.large-graph-warning-threshold"
 
 
 class OnDask:
@@ -45,9 +48,21 @@ class OnDask:
         threads: dict[str, int] = self.client.nthreads()
         return max(1, sum(threads.values()))
 
+    @property
+    def here(self) -> int:
+        """See :class:`~.executor.Executor`."""
+        from distributed.utils import get_ip
+
+        own = ("127.0.0.1", "localhost", "::1", get_ip())
+        threads: dict[str, int] = self.client.nthreads()
+        return sum(n for address, n in threads.items() if urlsplit(address).hostname in own)
+
     def submit(self, key: Any, function: Callable[..., Any], *args: Any) -> None:
         """See :class:`~.executor.Executor`."""
-        future = self.client.submit(function, *args, pure=False, retries=self.retries)
+        import dask
+
+        with dask.config.set({_LARGE: "1TB"}):
+            future = self.client.submit(function, *args, pure=False, retries=self.retries)
         self._going[future.key] = key, future
         future.add_done_callback(self._ended.put)
 
@@ -69,7 +84,8 @@ class OnDask:
         """See :class:`~.executor.Executor`; dask cannot interrupt what goes on."""
         futures = [future for _, future in self._going.values()]
         self._going.clear()
-        self.client.cancel(futures)
+        if futures:
+            self.client.cancel(futures)
 
     def close(self) -> None:
         """See :class:`~.executor.Executor`."""
@@ -99,6 +115,6 @@ def _outcome(key: Any, future: Any) -> Outcome:
         return Outcome(key, future.result())
     except KilledWorker:
         words = "The workers that began it died, one after another; perhaps for want of memory. "
-        return Outcome(key, error=EngineError(words + "Give each more, or denoise it alone."))
+        return Outcome(key, error=EngineError(words + "Give each more, or do without them."))
     except Exception as error:  # noqa: BLE001 (the receiver of the outcome sees to it)
         return Outcome(key, error=error)

@@ -6,8 +6,12 @@ import logging
 import re
 import tempfile
 from contextlib import ExitStack
+from importlib import metadata
+from typing import Any
 
+from .. import __version__
 from ..errors import ConfigError, InputError
+from . import preload
 from .on_dask import OnDask
 
 _MISSING = "Work on a cluster needs dask.distributed: pip install 'napari-blind2grad[cluster]'."
@@ -50,7 +54,7 @@ def open_executor(
     ConfigError
         If neither or both are given, `cluster` is unknown, or dask.distributed is not installed.
     InputError
-        If no scheduler answers.
+        If no scheduler answers, or one of its workers has another version of this package.
     """
     if (cluster is None) == (scheduler is None):
         raise ConfigError("Give either a cluster or the address of a scheduler.")
@@ -72,9 +76,11 @@ def open_executor(
                     threads_per_worker=1,
                     processes=True,
                     memory_limit=0,
-                    dashboard_address=None,
+                    # None would be dask's usual port, open to the network, with a warning if it is taken.
+                    dashboard_address="127.0.0.1:0",
                     local_directory=place,
                     silence_logs=logging.CRITICAL,
+                    preload=[preload.__name__],
                 )
             )
         else:
@@ -86,5 +92,20 @@ def open_executor(
                 f"No scheduler answers at {scheduler} ({error!s:.200}). Check the address, which "
                 "dask-scheduler prints when it starts, and that its version of dask is the same."
             ) from error
+        if scheduler is not None:
+            _check(client)
         return OnDask(client, stack.pop_all(), retries)
     raise AssertionError
+
+
+def _check(client: Any) -> None:
+    """Refuse workers that have another version of this package, which work would kill one after another."""
+    # A function that each worker has, whatever is installed there.
+    found = client.run(metadata.version, "napari-blind2grad", on_error="return")
+    for address, version in found.items():
+        if version != __version__:
+            what = "no" if isinstance(version, Exception) else f"version {version} of"
+            raise InputError(
+                f"The worker at {address} has {what} napari-blind2grad, and this is {__version__}. Install "
+                "the same on all workers, and start them again."
+            )

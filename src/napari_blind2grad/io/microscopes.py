@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import re
 import warnings
@@ -60,7 +61,8 @@ def read_microscope(
         one = tuple(slice(None) if c in kept else 0 for c in names)
         size = int(np.prod(list(lengths.values()), dtype=np.int64))
         if lazy_above is not None and size > lazy_above:
-            data: Any = LazyArray(image.dask_data[one], name=str(path))
+            again = functools.partial(_unread_again, path.absolute(), one)
+            data: Any = LazyArray(image.dask_data[one], str(path), reopen=again)
         else:
             data = np.asarray(image.data)[one]
             data = data.astype(data.dtype.newbyteorder("="), copy=False)
@@ -84,6 +86,13 @@ def read_microscope(
         path=path,
         notes=(f"The file holds {images} images; the first was read.",) if images > 1 else (),
     )
+
+
+def _unread_again(path: Path, one: tuple[slice | int, ...]) -> Any:
+    check_file(path)
+    image_class, reader = _bioio(path)
+    with _translated(path):
+        return image_class(path, reader=reader).dask_data[one]
 
 
 def _bioio(path: Path) -> tuple[Any, Any]:

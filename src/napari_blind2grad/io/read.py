@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import lzma
 import os
 import struct
+import weakref
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -173,15 +175,26 @@ def read_image(
 
 def _lazy(path: Path, series: tifffile.TiffPageSeries) -> LazyArray:
     """Return the pixels of the first image of a file, to be read when they are needed."""
+    # What tifffile gives to zarr holds the open file, which cannot go to another process.
+    again = functools.partial(_unread_again, path.absolute())
+    return LazyArray(_unread(path, series), str(path), reopen=again)
+
+
+def _unread(path: Path, series: tifffile.TiffPageSeries) -> Any:
     if series.dataoffset is not None:
         dtype = np.dtype(series.dtype).newbyteorder(series.parent.byteorder)  # type: ignore[union-attr]
-        return LazyArray(
-            np.memmap(path, dtype, "r", series.dataoffset, series.shape), name=str(path)
-        )
+        return np.memmap(path, dtype, "r", series.dataoffset, series.shape)
     import zarr
 
-    store = tifffile.imread(path, aszarr=True, series=0, level=0)
-    return LazyArray(zarr.open_array(store, mode="r"), name=str(path))
+    tiff = tifffile.TiffFile(path)
+    array = zarr.open_array(tiff.aszarr(series=0, level=0), mode="r")
+    weakref.finalize(array, tiff.close)
+    return array
+
+
+def _unread_again(path: Path) -> Any:
+    with _opened(path) as (tiff, _):
+        return _unread(path, tiff.series[0])
 
 
 def read_parameters(path: str | os.PathLike[str]) -> Mapping[str, Any]:

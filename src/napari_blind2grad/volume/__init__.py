@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from .alone import predict_tile
 from .plan import Plan, Tile
 from .sinks import Into, LastingSink
 from .source import Source
 from .store import File, store
 from .stream import Finished, Planned, apply_volume_iter, denoise_volume_iter
 from .survival import identify_volume
-from .tile import predict_tile
 from .whole import apply_volume, denoise_volume
 
 __all__ = [

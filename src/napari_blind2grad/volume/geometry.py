@@ -20,7 +20,7 @@ CHUNK = 8
 #: Tiles begin at multiples of this along Y and X, so that each stored block is written by one.
 GRID = 512
 #: Most values of a tile, so that large images have many: to share among workers.
-_MOST = 32 * 2**20
+MOST = 32 * 2**20
 _SLABS = (128, 64, 32, 16, 8)
 
 
@@ -83,7 +83,12 @@ class Reach:
 
 
 def choose_tile(
-    shape: tuple[int, ...], reach: Reach, config: Config, budget: int, value_bytes: int
+    shape: tuple[int, ...],
+    reach: Reach,
+    config: Config,
+    budget: int,
+    value_bytes: int,
+    most: int = MOST,
 ) -> tuple[int, int, int]:
     """Return the lengths of tiles along Z, Y and X that cost least and fit into `budget` bytes.
 
@@ -99,6 +104,8 @@ def choose_tile(
         Bytes that may be used.
     value_bytes
         Size of a value of the result.
+    most
+        Most values of a tile.
     """
     _, _, z, s, y, x = shape
     deep = sorted({z, *(n for n in _SLABS if n < z)}, reverse=True)
@@ -106,7 +113,7 @@ def choose_tile(
     smallest = deep[-1], min(sides[0]), min(sides[1])
     best, least = smallest, float("inf")
     for tile in product(deep, sides[0], sides[1]):
-        if tile[0] * tile[1] * tile[2] * s > _MOST and tile != smallest:
+        if tile[0] * tile[1] * tile[2] * s > most and tile != smallest:
             continue
         if memory(tile, shape, reach, config, value_bytes) > budget:
             continue

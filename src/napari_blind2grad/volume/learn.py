@@ -17,7 +17,7 @@ from ..engine.snapshot import Snapshot, capture, settled
 from ..engine.stack import Planes, Stack
 from ..engine.warm import Warm
 from ..events import Event, Progress, Started
-from .plan import NetworkFacts
+from .plan import NetworkFacts, Tile
 from .sample import Sample, survey
 from .source import Source
 
@@ -59,6 +59,18 @@ class _OnSample(Run):
     def networks(self) -> Warm:
         """The trained networks."""
         return self._state()
+
+    def tile_work(self, tile: Tile) -> float:
+        """Return the work of `tile`, in the clock's units."""
+        _, t, z, _, y, x = self.looked.source.shape
+        return self.later([tile.c], self.config) * tile.pixels / (t * z * y * x)
+
+    def told(self) -> Progress:
+        """Return how far the tiles are."""
+        clock = self.clock
+        return replace(
+            self.last, fraction=clock.fraction, seconds=clock.seconds, remaining=clock.remaining
+        )
 
     def _load(self, channels: list[int], config: Config) -> Planes:
         looked = self.looked

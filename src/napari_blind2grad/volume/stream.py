@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Generator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,15 +18,22 @@ from ..engine.output import output_dtype
 from ..engine.snapshot import Keep, Snapshot
 from ..engine.warm import Warm
 from ..errors import ConfigError, translated
-from ..events import Array, Floats, Progress, Started
-from .geometry import Reach, choose_tile
+from ..events import Floats, Progress, Started
+from .geometry import MOST, Reach, choose_tile
+from .here import make_here
 from .learn import Applying, Learning, Looked, look
-from .memory import budget, release, sparing
-from .plan import Plan, Tile
+from .memory import budget, release
+from .plan import Plan
 from .sinks import Sink
 from .source import Source
+from .spread import spread
 from .survival import Tally, earlier
-from .tile import Tiles
+
+if TYPE_CHECKING:
+    from ..cluster import Executor
+
+#: Least tiles for each worker, as far as they can be so small: else some would have nothing to do.
+_EACH = 2
 
 
 @dataclass(frozen=True)
@@ -81,6 +87,7 @@ def denoise_volume_iter(
     warm: Warm | None = None,
     keep: Keep | None = None,
     resume: Snapshot | None = None,
+    executor: Executor | None = None,
 ) -> VolumeEvents:
     """Train on `image`, denoise it tile by tile into `sink`, and tell what goes on meanwhile.
 
@@ -105,6 +112,9 @@ def denoise_volume_iter(
         As in :func:`~napari_blind2grad.denoise_iter`; a snapshot is also taken after each tile. Tiles of an
         earlier process are made again, unless `sink` is a
         :class:`~napari_blind2grad.volume.sinks.LastingSink` that has them.
+    executor
+        Makes the tiles, if given, and has nothing else to do meanwhile; the training is done here. Each
+        tile takes one CPU thread unless ``config.threads`` says otherwise.
 
     Yields
     ------
@@ -128,7 +138,7 @@ def denoise_volume_iter(
         later = _later(looked.source)
         run = Learning(looked, config, stop, warm, later)
         run.keep, run.resume = keep, resume
-        yield from _events(run, looked, sink, tile, stop)
+        yield from _events(run, looked, sink, tile, stop, executor)
 
 
 def apply_volume_iter(
@@ -141,6 +151,7 @@ def apply_volume_iter(
     intensity: Intensity = "model",
     tile: tuple[int, int, int] | None = None,
     should_stop: Callable[[], bool] | None = None,
+    executor: Executor | None = None,
 ) -> VolumeEvents:
     """Denoise `image` tile by tile with networks that are trained already.
 
@@ -150,7 +161,7 @@ def apply_volume_iter(
     ----------
     state, intensity
         As in :func:`~napari_blind2grad.engine.apply.apply_iter`.
-    image, sink, axes, config, tile, should_stop
+    image, sink, axes, config, tile, should_stop, executor
         As in :func:`denoise_volume_iter`.
 
     Yields
@@ -170,7 +181,7 @@ def apply_volume_iter(
     with translated(), devices.threads(config.threads):
         looked = look(Source.of(image, axes), config)
         run = Applying(looked, state, config, intensity, stop, _later(looked.source))
-        yield from _events(run, looked, sink, tile, stop)
+        yield from _events(run, looked, sink, tile, stop, executor)
 
 
 def _never() -> bool:
@@ -193,6 +204,7 @@ def _events(
     sink: Sink,
     tile: tuple[int, int, int] | None,
     stop: Callable[[], bool],
+    executor: Executor | None,
 ) -> VolumeEvents:
     resume = run.resume
     events = run.events()
@@ -209,22 +221,17 @@ def _events(
     stopped, done, plan = run.stopped, 0, None
     if run.facts and not stopped:
         release(run.device, cycles=started.iterations > 0)  # the training's
-        plan = _plan(run, source, tile)
+        plan = _plan(run, source, tile, executor)
         found = earlier(resume, plan, sink, notes) if resume is not None else None
         plan, before = found or (plan, set())
         tally = Tally(plan, sink, run.keep, run.held, before)
         tally.store(run.clock.seconds, run.clock.done)
         yield Planned(plan, run.networks)
-        tiles = Tiles(run.networks, plan, source, getattr(sink, "show", None))
-        for unit in tally.left():
-            values = yield from _made(tiles, unit, run, notes, stop)
-            if values is None:
-                stopped = True
-                break
-            sink.write(unit, values)
-            tally.add(unit, run.clock.seconds, run.clock.done)
-        done = len(tally.done)
-        del tiles
+        if executor is None:
+            whole = yield from make_here(run, tally, source, notes, stop)
+        else:
+            whole = yield from spread(run, tally, source, executor, notes, stop)
+        stopped, done = not whole, len(tally.done)
         release(run.device, cycles=False)
     losses = np.concatenate(run.losses) if run.losses else np.zeros((0, 3), np.float32)
     yield Finished(
@@ -245,34 +252,12 @@ def _events(
     )
 
 
-def _made(
-    tiles: Tiles,
-    unit: Tile,
+def _plan(
     run: Learning | Applying,
-    notes: list[str],
-    stop: Callable[[], bool],
-) -> Generator[VolumeEvent, None, Array | None]:
-    """Tell of the making of a tile and return its pixels; None if it was stopped."""
-    shape = tiles.source.shape
-    work = run.later([unit.c], run.config) * unit.pixels / math.prod(shape[1:3] + shape[4:])
-    steps = sparing(tiles, unit, notes)
-    while not stop():
-        try:
-            share = next(steps)
-        except StopIteration as end:
-            values: Array = end.value
-            return values
-        run.clock.done += share * work
-        if run.clock.progress_due():
-            clock = run.clock
-            yield replace(
-                run.last, fraction=clock.fraction, seconds=clock.seconds, remaining=clock.remaining
-            )
-    steps.close()
-    return None
-
-
-def _plan(run: Learning | Applying, source: Source, tile: tuple[int, int, int] | None) -> Plan:
+    source: Source,
+    tile: tuple[int, int, int] | None,
+    executor: Executor | None,
+) -> Plan:
     config, shape = run.config, source.shape
     if tile is None:
         contexts = [n.context for n in run.networks.networks if n is not None]
@@ -281,7 +266,11 @@ def _plan(run: Learning | Applying, source: Source, tile: tuple[int, int, int] |
         guided = any(n is not None and n.guide is not None for n in run.networks.networks)
         reach = Reach.of(network, config, context, guided=guided)
         size = output_dtype(source.dtype, config).itemsize
-        tile = choose_tile(shape, reach, config, budget(run.device), size)
+        room, most = budget(run.device), MOST
+        if executor is not None:  # a tile of each at once, and enough for all
+            room //= max(1, executor.here)
+            most = min(most, source.voxels // (_EACH * executor.workers))
+        tile = choose_tile(shape, reach, config, room, size, most)
     elif min(tile) < 1:
         raise ConfigError(f"A tile of {tile} holds nothing: all its lengths must be at least 1.")
     return Plan(

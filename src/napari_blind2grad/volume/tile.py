@@ -1,4 +1,4 @@
-"""The result of one tile, from the image around it: :func:`predict_tile`."""
+"""The result of one tile, from the image around it: :class:`Tiles`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,6 @@ from ..engine.stack import Planes
 from ..engine.standout import edge_gate
 from ..engine.training import SCALE, seed_of
 from ..engine.warm import Trained, Warm, Weights
-from ..errors import translated
 from ..events import Array
 from .geometry import CHUNK, Reach
 from .plan import NetworkFacts, Plan, Span, Tile
@@ -35,49 +34,13 @@ from .source import Source
 Steps = Generator[float, None, Array]
 
 
-def predict_tile(state: Warm, plan: Plan, source: Source, tile: Tile) -> Array:
-    """Return the denoised pixels of `tile`; they depend on nothing but the arguments.
-
-    Parameters
-    ----------
-    state
-        The trained networks.
-    plan
-        The plan of the volume.
-    source
-        The image.
-    tile
-        One of ``plan.tiles()``.
-
-    Returns
-    -------
-    numpy.ndarray
-        Shape (Z, S, Y, X), alpha included, in the type and the units of the result.
-
-    Raises
-    ------
-    InputError
-        If the image cannot be read.
-    OutOfMemory, EngineError
-        If the computation fails.
-    """
-    with translated(), devices.threads(plan.config.threads):
-        steps = Tiles(state, plan, source).steps(tile)
-        while True:
-            try:
-                next(steps)
-            except StopIteration as end:
-                values: Array = end.value
-                return values
-
-
 class Tiles:
     """Makes the tiles of a plan, one after another.
 
     Parameters
     ----------
     state, plan, source
-        As in :func:`predict_tile`.
+        As in :func:`~napari_blind2grad.volume.predict_tile`.
     early
         Told of the finished planes of a tile while others of it are still being made.
     """
@@ -100,18 +63,37 @@ class Tiles:
 
     def steps(self, tile: Tile) -> Steps:
         """Make `tile`, step by step."""
-        plan = self.plan
-        facts = next((n for n in plan.networks if tile.c in n.channels), None)
-        spans = [slice(*span) for span in (tile.z, tile.y, tile.x)]
-        if facts is None:
+        network = self._network(tile)
+        if network is None:
+            spans = [slice(*span) for span in (tile.z, tile.y, tile.x)]
             return to_dtype(self.source.read(tile.c, tile.t, *spans, alpha=True), self.values)
-        if facts.number not in self._ready:
-            self._ready[facts.number] = _Network(self, facts)
-        column = _Column(self, self._ready[facts.number], tile)
-        samples = plan.canonical[3] + self.source.has_alpha
+        column = _Column(self, network, tile)
+        samples = self.plan.canonical[3] + self.source.has_alpha
         out = np.empty((tile.shape[0], samples, *tile.shape[1:]), self.values)
         yield from column.fill(out)
         return out
+
+    def reads(self, tile: Tile) -> tuple[Span, Span, Span]:
+        """Return the part of the image along Z, Y and X that `tile` is made from."""
+        network = self._network(tile)
+        if network is None:
+            return tile.z, tile.y, tile.x
+        reach, (_, _, depth, _, height, width) = network.reach, self.plan.canonical
+        far = reach.planes + reach.context
+        sides = reach.guided(tile.y, height), reach.guided(tile.x, width)
+        spans = ((tile.z[0] - far, tile.z[1] + far), *sides)
+        lengths = depth, height, width
+        z, y, x = ((max(0, a), min(b, n)) for (a, b), n in zip(spans, lengths, strict=True))
+        return z, y, x
+
+    def _network(self, tile: Tile) -> _Network | None:
+        """Return the network of the channel of `tile`; None if it has none."""
+        facts = next((n for n in self.plan.networks if tile.c in n.channels), None)
+        if facts is None:
+            return None
+        if facts.number not in self._ready:
+            self._ready[facts.number] = _Network(self, facts)
+        return self._ready[facts.number]
 
 
 class _Network:

@@ -21,6 +21,7 @@ from .stream import (
 from .survival import identify_volume
 
 if TYPE_CHECKING:
+    from ..cluster import Executor
     from ..model import Model
 
 
@@ -56,6 +57,7 @@ def denoise_volume(
     on_event: Callable[[VolumeEvent], None] | None = None,
     checkpoint: str | os.PathLike[str] | None = None,
     resume: bool = False,
+    executor: Executor | None = None,
 ) -> Finished:
     """Denoise an image of any size into a file; neither image nor result is in memory as a whole.
 
@@ -78,6 +80,10 @@ def denoise_volume(
         Called with every event of :func:`~napari_blind2grad.volume.denoise_volume_iter` but the last.
     checkpoint, resume
         As in :func:`napari_blind2grad.denoise`. Finished tiles are kept too, in a hidden file beside `path`.
+    executor
+        Makes the tiles on workers, such as those of :func:`~napari_blind2grad.cluster.open_executor`, and has
+        nothing else to do meanwhile; the training is done here. Each tile takes one CPU thread unless
+        ``config.threads`` says otherwise.
 
     Returns
     -------
@@ -106,7 +112,14 @@ def denoise_volume(
         path,
         source,
         lambda sink: denoise_volume_iter(
-            source, sink, None, config, tile=tile, should_stop=should_stop, **options
+            source,
+            sink,
+            None,
+            config,
+            tile=tile,
+            should_stop=should_stop,
+            executor=executor,
+            **options,
         ),
         config,
         scale=scale,
@@ -136,6 +149,7 @@ def apply_volume(
     tile: tuple[int, int, int] | None = None,
     should_stop: Callable[[], bool] | None = None,
     on_event: Callable[[VolumeEvent], None] | None = None,
+    executor: Executor | None = None,
 ) -> Finished:
     """Denoise an image of any size into a file, with a network that was trained on another and saved.
 
@@ -143,7 +157,7 @@ def apply_volume(
     ----------
     model, intensity
         As in :func:`napari_blind2grad.apply`.
-    image, path, axes, scale, units, channel_names, ome_zarr, tile, should_stop, on_event
+    image, path, axes, scale, units, channel_names, ome_zarr, tile, should_stop, on_event, executor
         As in :func:`denoise_volume`.
 
     Returns
@@ -177,6 +191,7 @@ def apply_volume(
             intensity=intensity,
             tile=tile,
             should_stop=should_stop,
+            executor=executor,
         ),
         found.config,
         scale=scale,

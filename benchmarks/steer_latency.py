@@ -78,6 +78,12 @@ def with_maps(event: Any) -> bool:
     return "dual_mask" in event.maps
 
 
+def rectangle(number: int) -> np.ndarray:
+    """Return the corners of the rectangle of that number, 256×256."""
+    y, x = 8 * (number % 30), 8 * (number % 29)
+    return np.array([[0, y, x], [0, y, x + 255], [0, y + 255, x + 255], [0, y + 255, x]])
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--times", type=int, default=50)
@@ -121,7 +127,30 @@ def main() -> None:
         planes.append(await_signal(dock.previewed, move, lambda _: True))
         dock.cancel()
     tell("another plane to its first preview (keep tuning)", planes)
+
+    wide = np.random.default_rng(0).poisson(np.tile(clean, (2, 2)), (4, 512, 512)).astype(np.uint16)
+    layer = viewer.add_image(wide, name="wide")
+    shapes = viewer.add_shapes([rectangle(0)], shape_type="rectangle", name="region")
+    viewer.layers.selection.active = layer
+    dock.input.choose_region("rectangle")
+    idle(dock)
+    await_signal(dock.finished, dock.run, lambda _: True)
+    regions = []
+    for i in range(times):
+        idle(dock)
+        draw = lambda i=i: setattr(shapes, "data", [rectangle(1 + i)])  # noqa: E731
+        regions.append(await_signal(dock.previewed, draw, lambda _: True))
+        dock.cancel()
+    tell("another rectangle of 256×256, all planes, to its first preview (keep tuning)", regions)
+    idle(dock)
     dock.tuner.click()
+    starts = []
+    for i in range(times):
+        shapes.data = [rectangle(i)]
+        starts.append(await_signal(dock.previewed, dock.run, lambda _: True))
+        dock.cancel()
+        idle(dock)
+    tell("Run on another rectangle to its first preview, from a new network", starts)
 
     big = np.random.default_rng(0).poisson(50, (512, 512)).astype(np.uint16)
     dock.input.choose_region("whole")

@@ -25,7 +25,7 @@ from .history import HistoryBar
 from .inputs import InputBox
 from .judge import Judge
 from .legend import MaskLegend
-from .live import is_live
+from .live import camera, is_live
 from .network import trained_in
 from .opengl import DrawingContext
 from .pane import Pane
@@ -39,7 +39,7 @@ from .saving import Saver, ask_where
 from .shortcuts import add_shortcuts
 from .snippets import command_text, python_text
 from .stage import Stage
-from .swipe import Swipe, camera
+from .swipe import Swipe
 from .theme import palette
 from .thresholds import Thresholds
 from .tuning import Tuner, short

@@ -39,8 +39,7 @@ def grid(viewer: ViewerModel) -> Any:
 
 def camera(viewer: ViewerModel) -> Any:
     """Return the viewer's camera model, which moved in napari 0.9."""
-    scene = getattr(viewer, "scene", None)
-    return viewer.camera if scene is None else scene.camera
+    return getattr(viewer, "scene", viewer).camera
 
 
 def _without_drawing_tools(layer: Labels) -> None:

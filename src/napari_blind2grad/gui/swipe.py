@@ -17,16 +17,11 @@ from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QSlider, QWidget
 from ..errors import Blind2GradError
 from .adapter import Snapshot, unit_factors, world_to_data
 from .fields import guard_wheel
-from .live import METADATA, LiveLayers
+from .live import METADATA, LiveLayers, camera
 
 _STEPS = 1000
 #: So many pixels of the canvas from the border a press still takes hold of it.
 _REACH = 12
-
-
-def camera(viewer: ViewerModel) -> Any:
-    """Return the viewer's camera, which moved in napari 0.9."""
-    return getattr(viewer, "scene", viewer).camera
 
 
 def _dragging(swipe: Callable[[], Swipe | None]) -> Callable[[Any, Any], Iterator[None]]:

@@ -29,11 +29,14 @@ class FakeEngine:
         Raised at iteration `error_at`.
     previews
         Iterations between two previews.
+    edges
+        Value of the gradient in previews; 0 in the result, too, if it is 0.
     """
 
     def __init__(self) -> None:
         self.pace = 0.002
         self.previews = 5
+        self.edges = 3.0
         self.refusal: Exception | None = None
         self.error: Exception | None = None
         self.error_at = 3
@@ -161,7 +164,7 @@ class FakeEngine:
         plane = image[axes.plane_slices(index)]
         order = [c for c in axes.letters if c in "YXS"]
         plane = plane.transpose([order.index(c) for c in "YXS" if c in order])
-        maps = self._maps(plane.shape[:2], 3.0)
+        maps = self._maps(plane.shape[:2], self.edges)
         return Preview(
             index,
             denoised(plane),
@@ -179,7 +182,7 @@ class FakeEngine:
         return Result(
             image=denoised(image),
             axes=axes.letters,
-            **self._maps(axes.without("S").shape, 5.0),
+            **self._maps(axes.without("S").shape, 5.0 if self.edges else 0.0),
             losses={"loss": curve, "content": curve, "deviation": curve},
             config=config,
             seed=config.seed,

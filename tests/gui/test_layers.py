@@ -253,3 +253,16 @@ def test_side_by_side_shows_whole_images(viewer, dock, stack, finish):
     assert eye.zoom == 3 * many
     box.setChecked(False)
     assert eye.zoom == pytest.approx(alone)
+
+
+def test_limits_that_a_smaller_run_left_open(viewer, dock, engine, stack, finish):
+    viewer.add_image(stack, name="X")
+    viewer.dims.set_current_step(0, 2)
+    dock.input.choose_region("plane")
+    engine.edges = 0.0
+    finish()
+    assert viewer.layers["X gradient"].contrast_limits == [0, 1]
+    dock.input.choose_region("whole")
+    engine.edges = 3.0
+    finish()
+    assert viewer.layers["X gradient"].contrast_limits == [0, 3]

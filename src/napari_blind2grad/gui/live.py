@@ -160,7 +160,7 @@ class LiveLayers:
         self._measured_at = index
         for role in ROLES:
             layer = self.layer(role.key)
-            if layer is None or not self._entries[role.key].measure:
+            if layer is None or not self._entries[role.key].measure or not self.ready(role.key):
                 continue
             plane = self._entries[role.key].array[self._arrays.map_axes.plane_slices(index)]
             step = max(1, min(plane.shape) // 256)  # plenty, and does not hold up the window
@@ -193,6 +193,7 @@ class LiveLayers:
                 return True
             if layer is not None and self._entries[role.key].array is not array:
                 self._exchange(role, layer, array)
+                self._set_late_limits()
                 return True
         return False
 
@@ -214,6 +215,11 @@ class LiveLayers:
         for key, entry in self._entries.items():
             if (layer := self.layer(key)) is not None and layer.data is not entry.array:
                 layer.data = entry.array
+
+    def _set_late_limits(self) -> None:
+        """Set those of a layer that came, or got the run's array, after the preview they are taken from."""
+        if self._measured_at is not None:
+            self.set_limits(self._measured_at)
 
     def finish(self, record: Mapping[str, Any]) -> None:
         """Store in every layer what made it; :meth:`step` until nothing is left to do follows."""
@@ -288,8 +294,7 @@ class LiveLayers:
         entry = _Entry(weakref.ref(layer), asked, layer.name, array, role.key in _MEASURED)
         self._entries[role.key] = entry
         weakref.finalize(layer, entry.let_go).atexit = False
-        if self._measured_at is not None:
-            self.set_limits(self._measured_at)
+        self._set_late_limits()
 
     def _labels(self, _role: Role, array: np.ndarray, options: dict[str, Any]) -> Labels:
         layer = Labels(array, colormap=mask_colormap(), opacity=0.8, **options)

@@ -104,6 +104,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--iterations", type=int, default=60)
+    parser.add_argument("--region", choices=("whole", "plane"), default="whole")
     parser.add_argument("--first-run-at-once", action="store_true")
     parser.add_argument("--trace", action="store_true")
     options = parser.parse_args()
@@ -126,6 +127,7 @@ def measure(options: argparse.Namespace) -> None:
     dock = Blind2GradWidget(viewer)
     viewer.window.add_dock_widget(dock, name="Denoise")
     dock.set_config(Config(iterations=options.iterations, device="cpu"))
+    dock.input.choose_region(options.region)
     loop = QEventLoop()
 
     def wait(milliseconds: int) -> None:

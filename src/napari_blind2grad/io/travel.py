@@ -34,13 +34,17 @@ def packed(value: object, limit: int) -> bytes | None:
     into = _Limited(limit)
     try:
         _ByName(into, limit).dump(value)
-    except Exception:  # noqa: BLE001 (whatever is raised by what holds locks, open files, nameless code)
+    except _NOT_SENT:
         return None
     return b"".join(into.parts)
 
 
 class _TooLarge(Exception):
     """More bytes than allowed."""
+
+
+#: What pickling raises on locks, open files and code without a name, or when its bytes are too many.
+_NOT_SENT = (_TooLarge, pickle.PicklingError, TypeError, AttributeError, ValueError, RuntimeError)
 
 
 class _Limited:

@@ -17,6 +17,9 @@ from .on_dask import OnDask
 _MISSING = "Work on a cluster needs dask.distributed: pip install 'napari-blind2grad[cluster]'."
 #: Seconds that a scheduler may take to answer.
 _PATIENCE = 20
+#: dask makes a worker return freed memory to the system at once, and each step of the training then asks for it
+#: again: 40 % of the time. None leaves it to the C library, as in a run of its own.
+_MALLOC = {"distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": None}
 
 
 def local_workers(text: str) -> int:
@@ -60,6 +63,7 @@ def open_executor(
         raise ConfigError("Give either a cluster or the address of a scheduler.")
     count = local_workers(cluster) if cluster is not None else 0
     try:
+        import dask.config
         from distributed import Client, LocalCluster
     except ImportError as error:
         raise ConfigError(_MISSING) from error
@@ -70,19 +74,20 @@ def open_executor(
             )
             # Memory is the operating system's business, as without workers: dask's own limit of an even share
             # for each would kill a worker that needs a little more.
-            address = stack.enter_context(
-                LocalCluster(
-                    n_workers=count,
-                    threads_per_worker=1,
-                    processes=True,
-                    memory_limit=0,
-                    # None would be dask's usual port, open to the network, with a warning if it is taken.
-                    dashboard_address="127.0.0.1:0",
-                    local_directory=place,
-                    silence_logs=logging.CRITICAL,
-                    preload=[preload.__name__],
+            with dask.config.set(_MALLOC):
+                address = stack.enter_context(
+                    LocalCluster(
+                        n_workers=count,
+                        threads_per_worker=1,
+                        processes=True,
+                        memory_limit=0,
+                        # None would be dask's usual port, open to the network, with a warning if it is taken.
+                        dashboard_address="127.0.0.1:0",
+                        local_directory=place,
+                        silence_logs=logging.CRITICAL,
+                        preload=[preload.__name__],
+                    )
                 )
-            )
         else:
             address = scheduler
         try:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Literal
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
+
+from .convolution import conv2d
 
 if TYPE_CHECKING:
     from .noise import NoiseCurve
@@ -99,8 +100,8 @@ def separable(image: Tensor, kernel: Tensor) -> Tensor:
     b, c, y, x = image.shape
     flat = image.reshape(b * c, 1, y, x)
     r = kernel.numel() // 2
-    flat = F.conv2d(flat, kernel.view(1, 1, -1, 1), padding=(r, 0))
-    return F.conv2d(flat, kernel.view(1, 1, 1, -1), padding=(0, r)).view(b, c, y, x)
+    flat = conv2d(flat, kernel.view(1, 1, -1, 1), padding=(r, 0))
+    return conv2d(flat, kernel.view(1, 1, 1, -1), padding=(0, r)).view(b, c, y, x)
 
 
 def class_probabilities(

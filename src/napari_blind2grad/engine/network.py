@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..config import Config
+from .convolution import Conv2d
 from .gradient import forward_differences, magnitude
 from .standout import Standout
 
@@ -30,7 +31,7 @@ class PartialConv2d(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, dilation: int = 1) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(inputs, outputs, 3, padding=dilation, dilation=dilation, bias=False)
+        self.conv = Conv2d(inputs, outputs, 3, padding=dilation, dilation=dilation, bias=False)
         self.bias = nn.Parameter(torch.zeros(outputs))
         self.dilation = dilation
 
@@ -58,8 +59,8 @@ class ChannelAttention(nn.Module):
     def __init__(self, channels: int, reduction: int = 8) -> None:
         super().__init__()
         hidden = max(4, channels // reduction)
-        self.w_1 = nn.Conv2d(channels, hidden, 1)
-        self.w_2 = nn.Conv2d(hidden, channels, 1)
+        self.w_1 = Conv2d(channels, hidden, 1)
+        self.w_2 = Conv2d(hidden, channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return `x` (B, C, Y, X) with each channel scaled by a number in (0, 1)."""
@@ -77,7 +78,7 @@ class GradientLayer(nn.Module):
 
 
 def _conv(inputs: int, outputs: int, norm: bool, dilation: int = 1) -> nn.Sequential:
-    conv = nn.Conv2d(inputs, outputs, 3, padding=dilation, dilation=dilation, bias=not norm)
+    conv = Conv2d(inputs, outputs, 3, padding=dilation, dilation=dilation, bias=not norm)
     layers: list[nn.Module] = [conv]
     if norm:
         layers.append(nn.BatchNorm2d(outputs))
@@ -149,9 +150,9 @@ class DecoderStage(nn.Module):
         early: bool,
     ) -> None:
         super().__init__()
-        self.coarse = nn.Conv2d(below, width, 3, padding=1, bias=False) if early else None
+        self.coarse = Conv2d(below, width, 3, padding=1, bias=False) if early else None
         joined = skip if early else below + skip
-        self.first = nn.Conv2d(joined, width, 3, padding=1, bias=not norm)
+        self.first = Conv2d(joined, width, 3, padding=1, bias=not norm)
         self.norm = nn.BatchNorm2d(width) if norm else None
         self.gradient = GradientLayer() if edges else None
         self.drops = drops
@@ -221,9 +222,7 @@ class UNet(nn.Module):
                 )
             )
             below = above
-        self.last = nn.Conv2d(
-            below, samples * self.fold**2, 1 if not paper else 3, padding=int(paper)
-        )
+        self.last = Conv2d(below, samples * self.fold**2, 1 if not paper else 3, padding=int(paper))
         self.multiple = multiple(config)
         # Set from the image by `standardise`: the weights work on values of zero mean and unit spread.
         self.center = 0.0

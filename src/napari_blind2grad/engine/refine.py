@@ -206,19 +206,20 @@ class _Tile:
         bank = torch.einsum("ai,bj->abij", waves, waves).reshape(side**2, 1, side, side)
         along = cosines(depth, noisy)
         box = noisy.new_ones((1, 1, side, side))
-        low = self._low_waves(depth).to(noisy.device)
         window: list[tuple[Tensor, Tensor, Tensor]] = []  # spectra of the block's planes
+        slow: list[dict[tuple[int, int], Tensor]] = []  # their low waves
         for last in range(planes):
             plane = slice(last, last + 1)
             p, y = (F.conv2d(part[plane, None], bank)[0] for part in (pilot, noisy))
             window.append((p, y, F.avg_pool2d(variance[plane], side, 1)[0]))
+            slow.append(_low_waves(pilot[last], waves, self.sizes.order))
             if len(window) < depth:
                 continue
             p = torch.tensordot(along, torch.stack([part[0] for part in window]), 1)
             y = torch.tensordot(along, torch.stack([part[1] for part in window]), 1)
             noise = torch.stack([part[2] for part in window]).mean(0).clamp_min(1e-12)  # (h, w)
             p, y = p.flatten(0, 1).flatten(1), y.flatten(0, 1).flatten(1)  # (D·side², h·w)
-            groups = self._groups(p[low].reshape(-1, self.h, self.w))  # (N, G)
+            groups = self._groups(_low_blocks(slow, along, self.sizes.order))  # (N, G)
             spectrum, weight = _filtered(p.T, y.T, noise.flatten(), groups, self.sizes)
             spectrum = spectrum.T.reshape(depth, side**2, self.h, self.w)
             spectrum = torch.tensordot(along.T, spectrum, 1)
@@ -226,17 +227,8 @@ class _Tile:
             out[block] += F.conv_transpose2d(spectrum, bank)[:, 0]
             weights[block] += F.conv_transpose2d(weight.reshape(1, 1, self.h, self.w), box)[0]
             window.pop(0)
+            slow.pop(0)
             yield (last - depth + 2) / (planes - depth + 1)
-
-    def _low_waves(self, depth: int) -> Tensor:
-        """Return the numbers of the waves that decide how alike two blocks are."""
-        d, a, b = torch.meshgrid(
-            torch.arange(depth),
-            torch.arange(self.sizes.side),
-            torch.arange(self.sizes.side),
-            indexing="ij",
-        )
-        return ((d + a + b).flatten() <= self.sizes.order).nonzero()[:, 0]
 
     def _groups(self, low: Tensor) -> Tensor:
         """Return the places (N, G) of the blocks most like each of the N, itself among them.
@@ -268,6 +260,47 @@ class _Tile:
         own_place = (y * self.w + x).flatten()
         moved = (best // side - radius) * self.w + best % side - radius
         return (own_place + moved).T.contiguous()
+
+
+def _low_waves(plane: Tensor, waves: Tensor, order: int) -> dict[tuple[int, int], Tensor]:
+    """Return the waves of all blocks of a plane up to the sum `order` of their frequencies along Y and X."""
+    return {
+        (a, b): half
+        for b, line in enumerate(_moving(plane, 1, waves[: order + 1]))
+        for a, half in enumerate(_moving(line, 0, waves[: order + 1 - b]))
+    }
+
+
+def _low_blocks(planes: list[dict[tuple[int, int], Tensor]], along: Tensor, order: int) -> Tensor:
+    """Return the same of blocks of several planes, shape (F, h, w); the frequency along them counts too."""
+    rows: list[list[float]] = along[: order + 1].tolist()
+    return torch.stack(
+        [
+            _weighted([plane[a, b] for plane in planes], row)
+            for (a, b) in planes[0]
+            for row in rows[: order + 1 - a - b]
+        ]
+    )
+
+
+def _moving(part: Tensor, axis: int, waves: Tensor) -> Iterator[Tensor]:
+    """Yield the products of each of the `waves` (F, side) with all pieces of `part` along `axis`."""
+    side = waves.shape[1]
+    pieces = [part.narrow(axis, i, part.shape[axis] - side + 1) for i in range(side)]
+    for wave in waves.tolist():
+        yield _weighted(pieces, wave)
+
+
+def _weighted(parts: list[Tensor], weights: list[float]) -> Tensor:
+    """Return the weighted sum of `parts`.
+
+    Value by value, so that it is the same to the last bit however the image is cut; a convolution's is not,
+    and a rounding error may put another block into a group.
+    """
+    total = parts[0] * weights[0]
+    for part, weight in zip(parts[1:], weights[1:], strict=True):
+        total += part * weight
+    return total
 
 
 def _filtered(

@@ -86,8 +86,8 @@ class Sampler:
     def draw(self) -> Patches:
         """Return the next batch, each patch in one of the 8 orientations (4 if it is not square)."""
         draw = torch.rand((6, self.batch, 1, 1), generator=self.generator, device=self.row.device)
-        y0 = (draw[0] * (self.height - self.rows + 1)).long()  # (B, 1, 1)
-        x0 = (draw[1] * (self.width - self.columns + 1)).long()
+        y0 = _start(draw[0], self.height, self.rows)  # (B, 1, 1)
+        x0 = _start(draw[1], self.width, self.columns)
         plane = (draw[2, :, 0, 0] * self.count).long()  # (B,)
         row = self.row.expand(self.batch, self.rows, self.columns)
         column = self.column.expand(self.batch, self.rows, self.columns)
@@ -98,3 +98,14 @@ class Sampler:
             row = torch.where(draw[4] < 0.5, self.rows - 1 - row, row)
             column = torch.where(draw[5] < 0.5, self.columns - 1 - column, column)
         return Patches(plane, (y0 + row) * self.width + x0 + column)
+
+
+def _start(draw: Tensor, length: int, side: int) -> Tensor:
+    """Return where patches begin, for numbers in 0 to 1, so that pixels at a border are in as many as others.
+
+    Were all places within the image equally likely, its corner would be in one of them alone. Half a patch
+    may hang over, and is pushed back inside.
+    """
+    room = length - side
+    over = min(side // 2, room)
+    return ((draw * (room + 1 + 2 * over)).long() - over).clamp_(0, room)

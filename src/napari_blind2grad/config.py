@@ -285,7 +285,7 @@ class Config:
         2,
         "Fold",
         "The compact network takes squares of this many pixels a side as one. 2 is about three times "
-        "faster; 1 keeps finer detail. No effect with dilation.",
+        "faster; 1 keeps finer detail. No effect in colour images and with dilation.",
         low=1,
         high=2,
         group="network",
@@ -487,7 +487,7 @@ def parameters() -> Iterator[Parameter]:
 PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
         "fast": MappingProxyType({}),
-        "balanced": MappingProxyType(dict(iterations=700, cycles=6, fold=1)),
+        "balanced": MappingProxyType(dict(iterations=700, cycles=6, fold=1, lr=0.001)),
         # DESIGN section 1, literally; section 5.1.1 of the paper.
         "paper": MappingProxyType(
             dict(

@@ -13,6 +13,7 @@ from napari_blind2grad.engine.network import (
     UNet,
     build,
 )
+from napari_blind2grad.engine.scales import wide_means
 
 PAPER = Config.preset("paper", width=4)
 FAST = Config.preset("fast", width=4)
@@ -68,10 +69,12 @@ def test_seeds() -> None:
     assert any(not torch.equal(a, c) for a, _, c in pairs)
 
 
-def test_an_untrained_compact_network_gives_its_filling() -> None:
+def test_an_untrained_compact_network_gives_its_filling_and_wider_means_alike() -> None:
     network = build(1, 0, FAST, 0).eval()
     image, filled = torch.rand(1, 1, 16, 16), torch.rand(1, 1, 16, 16)
-    assert torch.equal(network(image, torch.ones_like(image), filled), filled)
+    seen = torch.ones_like(image)
+    parts = [filled, *wide_means(image, seen, 0.0)]
+    torch.testing.assert_close(network(image, seen, filled), torch.stack(parts).mean(0))
 
 
 def test_partial_convolution_by_hand() -> None:

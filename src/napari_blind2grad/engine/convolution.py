@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -35,7 +36,9 @@ class Conv2d(nn.Conv2d):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the convolution of `x` (B, C, Y, X)."""
-        if self.training:
+        # A traced network must not take its example's size for that of all images.
+        if self.training or torch.jit.is_tracing():  # type: ignore[attr-defined, no-untyped-call]
             return super().forward(x)
+        assert not isinstance(self.padding, str)
         (py, px), (dy, dx) = self.padding, self.dilation
-        return conv2d(x, self.weight, self.bias, (int(py), int(px)), (dy, dx))
+        return conv2d(x, self.weight, self.bias, (py, px), (dy, dx))

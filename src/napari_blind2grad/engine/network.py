@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from ..config import Config
 from .convolution import Conv2d
 from .gradient import forward_differences, magnitude
+from .scales import SCALES, SCALES_REACH, blend, wide_means
 from .standout import Standout
 
 SLOPE = 0.1  # of LeakyReLU, section 5.1.1
@@ -194,7 +195,8 @@ class UNet(nn.Module):
         paper = config.architecture == "paper"
         self.paper = paper
         self.samples = samples
-        self.fold = fold(config)
+        self.fold = fold(config, samples)
+        self.dilation = config.dilation
         inputs = (samples + neighbours + (0 if paper else samples)) * self.fold**2
         widths = [config.width] * (config.depth + 1)
         if not paper:
@@ -222,7 +224,8 @@ class UNet(nn.Module):
                 )
             )
             below = above
-        self.last = Conv2d(below, samples * self.fold**2, 1 if not paper else 3, padding=int(paper))
+        outputs = samples if paper else samples + SCALES
+        self.last = Conv2d(below, outputs * self.fold**2, 1 if not paper else 3, padding=int(paper))
         self.multiple = multiple(config)
         # Set from the image by `standardise`: the weights work on values of zero mean and unit spread.
         self.center = 0.0
@@ -249,7 +252,8 @@ class UNet(nn.Module):
         mask
             Ω: 1 where a pixel of the image is visible, shape (B, S, Y, X).
         filled
-            Smooth image that the compact network corrects, shape (B, S, Y, X).
+            Smooth image, shape (B, S, Y, X). The compact network blends it with wider means, so that flat
+            areas are smooth from the first step, and corrects the blend.
         standout
             T-standout of this pass; None switches it off.
         """
@@ -267,7 +271,10 @@ class UNet(nn.Module):
         out: Tensor = self.last(h)
         if self.paper:
             return out
-        return filled + F.pixel_shuffle(out.to(filled.dtype), self.fold) * self.spread
+        out = F.pixel_shuffle(out.to(filled.dtype), self.fold)
+        correction, choice = torch.split(out, [self.samples, SCALES], 1)
+        means = wide_means(x[:, : self.samples], mask, self.center, self.dilation)
+        return blend(filled, means, choice) + correction * self.spread
 
     def radius(self) -> int:
         """Return how far, in pixels, an input pixel can reach in the output, attention aside."""
@@ -278,21 +285,25 @@ class UNet(nn.Module):
             reach += (len(stage) * first + (1 if level else 0)) * 2**level  # type: ignore[arg-type]
         for level in range(len(self.decoder)):
             reach += 2 * 2**level + 2**level
-        return int(reach + 1) * self.fold
+        own = int(reach + 1) * self.fold
+        return own if self.paper else max(own, SCALES_REACH * self.dilation)
 
 
-def fold(config: Config) -> int:
+def fold(config: Config, samples: int) -> int:
     """Return the side of the squares of pixels whose values become channels of one (pixel unshuffle).
 
-    A convolution of 32 channels costs a quarter on cells of 2 × 2 pixels, and reaches twice as far. Not
-    with dilation, whose taps must not see adjacent pixels, and not in the paper's network.
+    A convolution of 32 channels costs a quarter on cells of 2 × 2 pixels, and reaches twice as far. Not in
+    colour, where one pixel has as many values; not with dilation, whose taps must not see adjacent pixels;
+    and not in the paper's network.
     """
-    return 1 if config.architecture == "paper" or config.dilation > 1 else config.fold
+    if config.architecture == "paper" or config.dilation > 1 or samples > 1:
+        return 1
+    return config.fold
 
 
 def multiple(config: Config) -> int:
     """Return what rows and columns must be multiples of: the poolings, and the uniform mask's cells."""
-    return int(max(4, fold(config) * 2**config.depth))
+    return int(max(4, fold(config, 1) * 2**config.depth))
 
 
 def build(samples: int, neighbours: int, config: Config, seed: int) -> UNet:

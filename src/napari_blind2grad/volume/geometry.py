@@ -159,7 +159,7 @@ def memory(
     guided = [b - a for a, b in map(reach.guided, sides, ends)]
     wide, once = guided[0] * guided[1], predicted[0] * predicted[1]
     window = min(wide, largest("cpu") ** 2)
-    features = 4 * _FEATURES * config.width * window // fold(config) ** 2
+    features = 4 * _FEATURES * config.width * window // fold(config, s) ** 2
     planes = min(z, CHUNK + 2 * reach.planes)
     seen = 2 * reach.context + 1
     held = wide * s * (5 * seen + 40) + once * s * (4 * seen + 24)

@@ -333,7 +333,7 @@ class Config:
         group="training",
     )
     lr: float = _p(
-        2e-3,
+        1.4e-3,
         "Learning rate",
         "Peak learning rate; Muon takes four times as much.",
         low=1e-7,

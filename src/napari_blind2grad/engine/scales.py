@@ -12,8 +12,8 @@ _STEPS = (1, 2, 4, 8)
 SCALES = len(_STEPS) - 1
 #: How far the widest one reaches, in pixels.
 SCALES_REACH = 2 * sum(_STEPS)
-#: A cubic spline's taps.
-_TAPS = (0.0625, 0.25, 0.375)
+#: A cubic spline's taps, from the middle outwards.
+_TAPS = (0.375, 0.25, 0.0625)
 _FLOOR = 1e-4
 
 
@@ -52,13 +52,16 @@ def blend(base: Tensor, means: list[Tensor], choice: Tensor) -> Tensor:
     That of `base` is 0.
     """
     shares = F.pad(choice, (0, 0, 0, 0, 1, 0)).softmax(1)  # (B, 1 + K, Y, X)
-    mixed = base * shares[:, :1]
-    for i, mean in enumerate(means, 1):
-        mixed = mixed + mean * shares[:, i : i + 1]
-    return mixed
+    return (torch.stack([base, *means], 1) * shares.unsqueeze(2)).sum(1)
 
 
 def _spread(x: Tensor, step: int, axis: int) -> Tensor:
-    wide, n = F.pad(x, (2 * step,) * 2 if axis == -1 else (0, 0, 2 * step, 2 * step)), x.shape[axis]
-    a, b, c, d, e = (wide.narrow(axis, i * step, n) for i in range(5))
-    return (a + e) * _TAPS[0] + (b + d) * _TAPS[1] + c * _TAPS[2]
+    """Return `x` convolved along `axis` with the spline's taps, `step` apart; what lies outside is 0."""
+    n = x.shape[axis]
+    out = x * _TAPS[0]
+    for distance, tap in ((step, _TAPS[1]), (2 * step, _TAPS[2])):
+        if distance < n:
+            part = x * tap
+            out.narrow(axis, distance, n - distance).add_(part.narrow(axis, 0, n - distance))
+            out.narrow(axis, 0, n - distance).add_(part.narrow(axis, distance, n - distance))
+    return out

@@ -100,6 +100,20 @@ def test_patches_are_cut_from_all_maps_alike() -> None:
     }
 
 
+def test_corners_are_in_about_as_many_patches_as_the_middle() -> None:
+    """Were every place alike, a corner would be in one of 81 × 81, and its colours would not be learnt."""
+    image = torch.rand(96, 96, generator=torch.Generator().manual_seed(0)).numpy()
+    config = FAST.replace(patch=16, batch=4000)
+    planes = load(check(image, "YX"), [0], config, torch.device("cpu"), 4)
+    pixels = Sampler(planes, config, 4, torch.Generator().manual_seed(1)).draw().pixels
+    seen = torch.bincount(pixels.flatten(), minlength=96 * 96).view(96, 96) / 4000
+    assert float(seen.sum()) == pytest.approx(256)  # all within the image
+    middle = float(seen[40:56, 40:56].mean())
+    for corner in (seen[0, 0], seen[0, -1], seen[-1, 0], seen[-1, -1]):
+        assert float(corner) > 0.15 * middle
+    assert float(seen.max()) < 3 * middle
+
+
 @pytest.mark.parametrize("turn", range(8))
 def test_orientations_are_undone(turn: int) -> None:
     image = torch.rand(2, 3, 5, 7)

@@ -111,8 +111,12 @@ def sample(shape: tuple[int, ...], config: Config, multiple: int) -> Sample:
     steps = ratio ** -np.arange(1.0, 5.0)
     shift = np.random.default_rng(config.seed).random(4)
     unit = (shift + np.arange(1, count + 1)[:, None] * steps) % 1.0
-    room = np.array([t, z - size[0] + 1, y - size[1] + 1, x - size[2] + 1])
-    places = np.unique(np.floor(unit * room).astype(int), axis=0)
+    sides = np.array([1, *size])
+    room = np.array([t, z, y, x]) - sides
+    # Half a crop may hang over, and is pushed back inside, so that the image's corners are in some too.
+    over = np.minimum(sides // 2, room)
+    start = np.floor(unit * (room + 1 + 2 * over)).astype(int) - over
+    places = np.unique(np.clip(start, 0, room), axis=0)
     return Sample(tuple((int(a), int(b), int(c), int(d)) for a, b, c, d in places), size)
 
 

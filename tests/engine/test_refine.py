@@ -91,6 +91,27 @@ def test_a_part_is_filtered_as_in_the_whole(
     assert torch.allclose(part[inner], whole[cut][inner], atol=1e-6)
 
 
+def test_low_waves_are_those_of_the_cosine_transform_and_round_alike_in_a_part() -> None:
+    planes = torch.rand(3, 40, 40, generator=torch.Generator().manual_seed(0)) * 255
+    waves, along, order = cosines(5, planes), cosines(3, planes), 2
+
+    def low(part: torch.Tensor) -> torch.Tensor:
+        slow = [module._low_waves(plane, waves, order) for plane in part]
+        return module._low_blocks(slow, along, order)
+
+    whole = low(planes)
+    assert whole.shape == (10, 36, 36)  # d + a + b up to 2
+    block = planes[:, 7:12, 20:25]
+    spectrum = torch.einsum("dk,ai,bj,kij->dab", along, waves, waves, block)
+    expected = sorted(
+        float(spectrum[d, a, b])
+        for d in range(3) for a in range(3) for b in range(3) if d + a + b <= order
+    )  # fmt: skip
+    assert sorted(whole[:, 7, 20].tolist()) == pytest.approx(expected, abs=1e-3)
+    part = low(planes[:, 3:25, 11:37].contiguous())
+    assert torch.equal(part, whole[:, 3:21, 11:33])
+
+
 def test_like_blocks_help_one_another() -> None:
     """A pattern that repeats is cleaned better than one of which each block is another."""
     rng = np.random.default_rng(0)

@@ -313,7 +313,7 @@ def lent(workers: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def test_freed_memory_stays_with_the_workers(workers: Any) -> None:
-    """Dask's own setting, to give it back at once, cost 40 % of a training's time."""
+    """Dask's own setting gives it back at once, and each step of a training asks for it again."""
     found = workers.client.run(os.getenv, "MALLOC_TRIM_THRESHOLD_")
     assert set(found.values()) == {os.getenv("MALLOC_TRIM_THRESHOLD_")}
 

@@ -18,7 +18,8 @@ _MISSING = "Work on a cluster needs dask.distributed: pip install 'napari-blind2
 #: Seconds that a scheduler may take to answer.
 _PATIENCE = 20
 #: dask makes a worker return freed memory to the system at once, and each step of a training then asks for
-#: it again: 30 % of a batch's processor time was the system's. None leaves it to the C library, as in a run of its own.
+#: it again: 30 % of a batch's processor time was the system's. None leaves it to the C library, as in a run
+#: of its own.
 _MALLOC = {"distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": None}
 
 

@@ -2,6 +2,7 @@
 
 - ``noisy``: the noisy image itself.
 - ``b2g-fast``, ``b2g-balanced``, …: ours, a preset as it is.
+- ``b2g-fast-told``: a preset that is told of the noise what BM3D and BM4D are told, where it was made.
 - ``b2g-fast+mask=bernoulli,dropout=0``: a preset with settings changed.
 - ``bm3d``, ``zs_n2n``, …: a peer; ``s2s:20000`` with its one option, the length of its training.
 """
@@ -16,6 +17,7 @@ import peers
 from cases import QUICK, Case
 
 OURS = "b2g-"
+TOLD = "-told"
 #: Thresholds of figure 14.
 THRESHOLDS = (15, 25, 40, 55, 70, 85, 100)
 #: T-standout where a variant switches it on and the preset has it off.
@@ -62,10 +64,27 @@ def _ours(method: str, device: str, threads: int) -> Denoise:
     from napari_blind2grad import denoise as run
 
     preset = method.removeprefix(OURS).partition("+")[0]
+    told = preset.endswith(TOLD)
     config = Config.preset(
-        preset, device=device, threads=threads, dtype="float32", **changes(method)
+        preset.removesuffix(TOLD),
+        device=device,
+        threads=threads,
+        dtype="float32",
+        **changes(method),
     )
-    return lambda noisy, axes, _kind, seed: run(noisy, axes, config.replace(seed=seed)).image
+
+    def denoise(noisy: np.ndarray, axes: str, kind: peers.Kind, seed: int) -> np.ndarray:
+        noise = camera(kind) if told else {}
+        return run(noisy, axes, config.replace(seed=seed, **noise)).image
+
+    return denoise
+
+
+def camera(kind: peers.Kind) -> dict[str, float]:
+    """Return the settings of ours that tell the noise of `kind`; none where it was not made."""
+    if "lam" in kind:
+        return {"gain": 1 / float(kind["lam"])}
+    return {"read_noise": float(kind["sigma"])} if "sigma" in kind else {}
 
 
 def random(method: str) -> bool:
@@ -79,7 +98,8 @@ def title(method: str) -> str:
     """Return the name of `method` for tables."""
     if method.startswith(OURS):
         preset, _, change = method.removeprefix(OURS).partition("+")
-        return f"**B2G {preset}**" + (f" {change.replace(',', ', ')}" if change else "")
+        name = preset.removesuffix(TOLD) + (", told the noise" if preset.endswith(TOLD) else "")
+        return f"**B2G {name}**" + (f" {change.replace(',', ', ')}" if change else "")
     name, _, option = method.partition(":")
     known = peers.PEERS[name].title if name in peers.PEERS else name
     return known + (f" ({option})" if option else "")

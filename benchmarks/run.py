@@ -49,7 +49,11 @@ def plan(options: argparse.Namespace, found: list[cases.Case]) -> list[Job]:
     for case in found:
         if not fnmatch.fnmatchcase(case.name, options.cases):
             continue
-        ours = [methods.OURS + preset for preset in options.presets]
+        ours = [
+            methods.OURS + preset
+            for preset in options.presets
+            if methods.camera(case.kind) or not preset.endswith(methods.TOLD)
+        ]
         for method in ["noisy", *ours, *methods.chosen(options.peers, options.suite, case)]:
             seeds = options.seeds if methods.random(method) else 1
             jobs += [Job(case.name, method, seed) for seed in range(seeds)]
@@ -146,7 +150,11 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     add("--suite", choices=cases.SUITES, default="quick")
     add("--data", type=Path, default=ROOT.parent / "shared" / "data", help="folder of the images")
     add("--device", default="auto", help="auto, cpu, cuda, cuda:1 or mps")
-    add("--presets", nargs="*", help="ours (default: fast and balanced; quick: fast)")
+    add(
+        "--presets",
+        nargs="*",
+        help="ours (default: fast, balanced; quick: fast; stacks: also fast-told, …)",
+    )
     add("--peers", nargs="+", default=["all"], help="names, all or none; name:length for training")
     add("--seeds", type=int, help="for methods that draw (default: 3; quick: 1)")
     add("--ablations", nargs="+", help="parts, all or none (default: all for paper, else none)")
@@ -165,6 +173,8 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     quick = options.suite == "quick"
     if options.presets is None:
         options.presets = ["fast"] if quick else ["fast", "balanced"]
+        if options.suite == "stacks":  # BM4D is told the noise
+            options.presets += [preset + methods.TOLD for preset in options.presets]
     options.seeds = options.seeds or (1 if quick else 3)
     parts = options.ablations or (["all"] if options.suite == "paper" else ["none"])
     options.ablations = {"all": list(methods.PARTS), "none": []}.get(parts[0], parts)

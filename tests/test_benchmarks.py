@@ -248,6 +248,25 @@ class TestRunning:
             for method in bench.methods.ablations(preset, list(bench.methods.PARTS)):
                 Config.preset(preset, **bench.methods.changes(method))
 
+    def test_ours_is_told_what_peers_are_told(self, bench, monkeypatch):
+        import napari_blind2grad
+
+        seen = []
+
+        def denoise(noisy, axes, config):
+            seen.append((config.base, config.gain, config.read_noise, config.iterations))
+            return napari_blind2grad.Result.__new__(napari_blind2grad.Result)
+
+        monkeypatch.setattr(napari_blind2grad, "denoise", denoise)
+        kinds = ({"lam": 50.0}, {"sigma": 25.0}, {"type": "unknown"})
+        for method in ("b2g-fast-told+iterations=3", "b2g-fast"):
+            run = bench.methods.resolve(method, "cpu", 1)
+            for kind in kinds:
+                with pytest.raises(AttributeError):  # the result is empty
+                    run(np.zeros((4, 4)), "YX", kind, 0)
+        assert seen[:3] == [("fast", 0.02, 0, 3), ("fast", 0, 25.0, 3), ("fast", 0, 0, 3)]
+        assert seen[3:] == [("fast", 0, 0, 320)] * 3
+
     def test_a_crash_is_a_result(self, bench, tmp_path):
         options = argparse.Namespace(
             device="cpu", threads=1, suite="stacks", data=tmp_path, timeout=60,

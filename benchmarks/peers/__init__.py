@@ -54,6 +54,11 @@ PEERS: dict[str, Peer] = {
         needs=("bm3d", "bm4d"),
     ),
     "bm4d": Peer("BM4D (Anscombe for Poisson)", suits=lambda axes, _: "Z" in axes, needs=("bm4d",)),
+    "bm4d_vst": Peer(
+        "BM4D, its noise fitted",
+        suits=lambda axes, kind: "Z" in axes and kind["type"] == "poisson",
+        needs=("bm4d",),
+    ),
     "wavelet": Peer("wavelet, J-invariant", needs=("scikit-image",)),
     "tv": Peer("TV, J-invariant", needs=("scikit-image",)),
     "nlm": Peer("non-local means, J-invariant", needs=("scikit-image",)),

@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 from .errors import ConfigError
 
-Group = Literal["method", "sampling", "network", "training", "run"]
+Group = Literal["method", "noise", "sampling", "network", "training", "run"]
 
 
 @dataclass(frozen=True)
@@ -187,6 +187,37 @@ class Config:
         low=1,
         high=1000,
         group="method",
+    )
+
+    # --- the camera, where it is known
+    gain: float = _p(
+        0.0,
+        "Camera gain",
+        "Grey values for each detected photon, if known: the variance of the noise grows by this much with "
+        "each grey value. 0, and no read noise: the noise is estimated from the image.",
+        low=0,
+        high=1e9,
+        step=0.01,
+        group="noise",
+    )
+    offset: float = _p(
+        0.0,
+        "Camera offset",
+        "Grey value in the dark. Counts only with a camera gain.",
+        low=-1e9,
+        high=1e9,
+        step=1,
+        group="noise",
+    )
+    read_noise: float = _p(
+        0.0,
+        "Read noise",
+        "Standard deviation of the noise in the dark, in grey values, if known; without a camera gain, that "
+        "of the noise everywhere.",
+        low=0,
+        high=1e9,
+        step=0.1,
+        group="noise",
     )
 
     # --- masks and loss
@@ -421,6 +452,11 @@ class Config:
             raise ConfigError(
                 f"There is no preset {self.base!r}: choose one of {', '.join(PRESETS)}."
             )
+
+    @property
+    def knows_noise(self) -> bool:
+        """Whether the noise is told, and not estimated."""
+        return self.gain > 0 or self.read_noise > 0
 
     @classmethod
     def preset(cls, name: str = "fast", **changes: Any) -> Config:

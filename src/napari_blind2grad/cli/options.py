@@ -19,6 +19,7 @@ from ..sizes import WHOLE
 
 _GROUPS = {
     "method": "method",
+    "noise": "camera noise",
     "sampling": "masks and loss",
     "network": "network",
     "training": "training and prediction",

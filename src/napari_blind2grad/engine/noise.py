@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from .stack import Stack
+from ..config import Config
+from .stack import Planes, Stack
 
 #: Mean of z² over the lower 80 % of |z| for a standard normal z.
 _TRIM, _TRIMMED_ENERGY = 0.8, 0.43767
@@ -16,6 +17,10 @@ _SAMPLE = 1_000_000
 #: Of :meth:`NoiseCurve.line`: how often weights are adapted, what points above the line count against those
 #: below, and the least variance, as a share of the largest, that counts.
 _ROUNDS, _ABOVE, _FLOOR = 30, 0.1, 0.02
+#: Least variance of a known noise, that of a pixel without light or read noise.
+_LEAST = 1e-8
+#: How far beyond the bright levels a known noise is told, in robust ranges of the image.
+_BRIGHTER = 10.0
 
 
 @dataclass(frozen=True)
@@ -26,10 +31,13 @@ class NoiseCurve:
     ----------
     levels, variances
         Brightness and noise variance at a few quantiles, shape (L,), in the network's units.
+    known
+        Whether this is the camera's noise, as the user told it, and not an estimate.
     """
 
     levels: Tensor
     variances: Tensor
+    known: bool = False
 
     @property
     def sigma(self) -> float:
@@ -69,6 +77,27 @@ class NoiseCurve:
         x0, x1 = self.levels[right - 1], self.levels[right]
         t = ((image - x0) / (x1 - x0).clamp_min(1e-9)).clamp(0.0, 1.0)
         return torch.lerp(self.variances[right - 1], self.variances[right], t)
+
+
+def noise_of(planes: Planes, config: Config) -> NoiseCurve:
+    """Return the noise of `planes`: the camera's, if `config` tells it, otherwise as estimated.
+
+    The variance of a camera's noise is ``gain · (value − offset) + read_noise²``. Where channels share a
+    network, it is the mean over their intensity maps.
+    """
+    found = estimate(planes.noisy, planes.valid)
+    if not config.knows_noise:
+        return found
+    maps = [planes.maps[c] for c in sorted({c for c, _, _ in planes.index})]
+    # From the dark to far beyond the brightest: a straight line.
+    dark = min((config.offset - m.low) / m.scale for m in maps)
+    levels = found.levels.clamp_min(dark)
+    levels = torch.cat((levels.new_full((1,), dark), levels, levels[-1:] + _BRIGHTER))
+    total = torch.zeros_like(levels)
+    for low, scale in ((m.low, m.scale) for m in maps):
+        light = (levels * scale + (low - config.offset)).clamp_min(0.0)
+        total += (config.gain * light + config.read_noise**2) / scale**2
+    return NoiseCurve(levels, (total / len(maps)).clamp_min(_LEAST), known=True)
 
 
 def estimate(planes: Tensor, valid: Tensor) -> NoiseCurve:

@@ -19,6 +19,7 @@ from torch.nn import functional as F
 
 from .even import root_of
 from .noise import NoiseCurve
+from .texture import give_back
 
 #: Most places of a block along the third axis.
 DEPTH = 4
@@ -109,13 +110,17 @@ def refine(
         As in :func:`collaborate`.
     """
     root = root_of(noise) if len(noisy) == 1 else None
+    kept = torch.empty_like(out) if noise.known else None
     if root is None:
         variance = torch.stack([noise.variance(plane) for plane in pilot.contiguous()])
-        yield from collaborate(noisy, pilot, variance, out, shape(len(noisy)), origin)
-        return
-    even, guide = root.forward(noisy), root.of_mean(pilot)
-    yield from collaborate(even, guide, torch.ones_like(guide), out, EVEN, origin)
-    out.copy_(root.inverse(out))
+        yield from collaborate(noisy, pilot, variance, out, shape(len(noisy)), origin, kept)
+    else:
+        even, guide = root.forward(noisy), root.of_mean(pilot)
+        yield from collaborate(even, guide, torch.ones_like(guide), out, EVEN, origin, kept)
+        out.copy_(root.inverse(out))
+    if kept is not None:
+        variance = torch.stack([noise.variance(plane) for plane in out.contiguous()])
+        out.copy_(give_back(noisy, out, variance, kept))
 
 
 def collaborate(
@@ -125,6 +130,7 @@ def collaborate(
     out: Tensor,
     sizes: Shape,
     origin: tuple[int, int] = (0, 0),
+    kept: Tensor | None = None,
 ) -> Iterator[int]:
     """Filter like blocks together: fill `out`, and yield as :func:`refine` does.
 
@@ -146,12 +152,17 @@ def collaborate(
     origin
         Row and column at which these pixels lie in a larger image. The same blocks are then taken as there,
         so that what lies farther than :attr:`Shape.reach` from the cut becomes the same.
+    kept
+        Takes the share of each pixel's own noise that is left in `out`, same shape, if it is asked for. What
+        comes back through other blocks of its group, where they overlap, is not counted.
     """
     _, h, w = noisy.shape
     side = min(sizes.side, h, w)
     sizes = sizes._replace(side=side, step=min(sizes.step, max(1, side // 2)))
     weights = torch.zeros_like(out)
-    out.zero_()
+    sums = [out, weights] if kept is None else [out, weights, kept]
+    for total in sums:
+        total.zero_()
     core = _CORE.get(noisy.device.type, _CORE_ELSEWHERE)
     most = max(1, core // sizes.step)
     rows = _places(h - sizes.side + 1, sizes.step, origin[0], most)
@@ -160,13 +171,15 @@ def collaborate(
     for ys in rows:
         for xs in columns:
             tile = _Tile(sizes, ys, xs, (h, w))
-            for share in tile.add(noisy, pilot, variance, out, weights):
+            for share in tile.add(noisy, pilot, variance, sums):
                 part = share / (len(rows) * len(columns))
                 now = int(noisy.numel() * (done / (len(rows) * len(columns)) + part))
                 yield now - told
                 told = now
             done += 1
     out.div_(weights)
+    if kept is not None:
+        kept.div_(weights)
     yield noisy.numel() - told
 
 
@@ -195,11 +208,11 @@ class _Tile:
         self.h, self.w = (high - low - sizes.side + 1 for low, high in spans)
 
     def add(
-        self, noisy: Tensor, pilot: Tensor, variance: Tensor, out: Tensor, weights: Tensor
+        self, noisy: Tensor, pilot: Tensor, variance: Tensor, sums: list[Tensor]
     ) -> Iterator[float]:
-        """Add the filtered blocks to `out` and their weights to `weights`; yield the share that is done."""
+        """Add the filtered blocks, their weights and the noise they keep to `sums`; yield the share done."""
         noisy, pilot, variance = (part[self.cut] for part in (noisy, pilot, variance))
-        out, weights = out[self.cut], weights[self.cut]
+        out, *others = (part[self.cut] for part in sums)
         side, planes = self.sizes.side, len(noisy)
         depth = min(DEPTH, planes)
         waves = cosines(side, noisy)
@@ -220,12 +233,13 @@ class _Tile:
             noise = torch.stack([part[2] for part in window]).mean(0).clamp_min(1e-12)  # (h, w)
             p, y = p.flatten(0, 1).flatten(1), y.flatten(0, 1).flatten(1)  # (D·side², h·w)
             groups = self._groups(_low_blocks(slow, along, self.sizes.order))  # (N, G)
-            spectrum, weight = _filtered(p.T, y.T, noise.flatten(), groups, self.sizes)
+            spectrum, *means = _filtered(p.T, y.T, noise.flatten(), groups, self.sizes)
             spectrum = spectrum.T.reshape(depth, side**2, self.h, self.w)
             spectrum = torch.tensordot(along.T, spectrum, 1)
             block = slice(last - depth + 1, last + 1)
             out[block] += F.conv_transpose2d(spectrum, bank)[:, 0]
-            weights[block] += F.conv_transpose2d(weight.reshape(1, 1, self.h, self.w), box)[0]
+            for total, mean in zip(others, means, strict=False):
+                total[block] += F.conv_transpose2d(mean.reshape(1, 1, self.h, self.w), box)[0]
             window.pop(0)
             slow.pop(0)
             yield (last - depth + 2) / (planes - depth + 1)
@@ -305,8 +319,8 @@ def _weighted(parts: list[Tensor], weights: list[float]) -> Tensor:
 
 def _filtered(
     pilot: Tensor, noisy: Tensor, noise: Tensor, groups: Tensor, sizes: Shape
-) -> tuple[Tensor, Tensor]:
-    """Return the sums of weighted spectra (h·w, S) and of weights (h·w,) of all groups.
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the sums of weighted spectra (h·w, S), of weights and of weighted shares of noise kept (h·w,).
 
     Parameters
     ----------
@@ -320,7 +334,7 @@ def _filtered(
         For the share of the noisy image and the energy of the noise.
     """
     pilot, noisy = pilot.contiguous(), noisy.contiguous()
-    total, weights = torch.zeros_like(pilot), torch.zeros_like(noise)
+    total, weights, kept = (torch.zeros_like(part) for part in (pilot, noise, noise))
     members = groups.shape[1]
     across = cosines(members, pilot)
     most = _AT_ONCE.get(pilot.device.type, _AT_ONCE_ELSEWHERE)
@@ -333,8 +347,10 @@ def _filtered(
         weight = 1.0 / (gain.square().sum((1, 2)) * level)  # (n,)
         spectrum = torch.lerp(p, y, sizes.noisy).mul_(gain).mul_(weight[:, None, None])
         _add(total, some.flatten(), (across.T @ spectrum).flatten(0, 1))
+        share = sizes.noisy * gain.mean((1, 2))  # (n,)
         _add(weights, some.flatten(), weight.repeat_interleave(members))
-    return total, weights
+        _add(kept, some.flatten(), (weight * share).repeat_interleave(members))
+    return total, weights, kept
 
 
 def _add(total: Tensor, places: Tensor, values: Tensor) -> None:

@@ -140,6 +140,8 @@ class Planes:
         (C, T, Z) of each plane.
     height, width
         Without the padding.
+    maps
+        The intensity map of each channel of the image.
     numbers
         Running number of each plane in the whole image, which its masks depend on; empty where that is
         its place here.
@@ -154,6 +156,7 @@ class Planes:
     index: tuple[tuple[int, int, int], ...]
     height: int
     width: int
+    maps: tuple[normalize.IntensityMap, ...] = ()
     numbers: tuple[int, ...] = ()
     origin: tuple[int, int] = (0, 0)
 
@@ -214,6 +217,7 @@ def load(
         index=index,
         height=y,
         width=x,
+        maps=stack.maps,
     )
 
 

@@ -20,7 +20,7 @@ from .inputs import fill
 from .maps import shown_blind
 from .masks import detail_strength, dual_mask_labels
 from .network import multiple
-from .noise import NoiseCurve, estimate
+from .noise import NoiseCurve, noise_of
 from .stack import Planes, check, load
 from .standout import edge_gate
 from .training import SCALE, seed_of
@@ -138,7 +138,7 @@ class Sketch:
             config = self._config
             device = torch.device("cpu")
             planes = load(self._stack, self._groups[group], config, device, multiple(config))
-            self._loaded[group] = planes, estimate(planes.noisy, planes.valid)
+            self._loaded[group] = planes, noise_of(planes, config)
         return self._loaded[group]
 
     def _mapped(self, denoised: Array, channel: int, like: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ from .inputs import assemble
 from .losses import blind2grad_loss
 from .masks import blind_probability, detail_strength, uniform_blind
 from .network import build, multiple
-from .noise import NoiseCurve, estimate
+from .noise import NoiseCurve, noise_of
 from .optimizer import Muon
 from .predict import Predictor
 from .sampling import Sampler
@@ -93,7 +93,7 @@ class Training:
         self.optimizers = self._make_optimizers(device)
         self.generator = torch.Generator(device).manual_seed(seed)
         self.sampler = Sampler(planes, config, multiple(config), self.generator)
-        self.noise: NoiseCurve = estimate(planes.noisy, planes.valid)
+        self.noise: NoiseCurve = noise_of(planes, config)
         self.predictor = Predictor(self.network, planes, config, dtype, seed)
         self.targets = self._choose_targets()
         self.medium: Tensor | None = None

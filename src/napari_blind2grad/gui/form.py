@@ -25,6 +25,7 @@ from .section import Section
 
 #: The sections under Advanced, by parameter group.
 _SECTIONS: Mapping[str, str] = {
+    "noise": "Camera noise",
     "network": "Network",
     "sampling": "Masks and loss",
     "training": "Training and prediction",

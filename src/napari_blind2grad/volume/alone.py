@@ -19,7 +19,7 @@ from ..engine.warm import Warm
 from ..errors import InputError, translated
 from ..events import Array
 from ..io import LazyArray
-from .memory import release, sparing
+from .memory import compact_heap, release, sparing
 from .plan import Plan, Tile
 from .source import Source
 from .tile import Steps, Tiles
@@ -160,7 +160,12 @@ def make_tile(
         if piece is not None:
             tiles.source = _source(tiles.plan, LazyArray(piece))
         notes: list[str] = []
-        with translated(), devices.threads(tiles.plan.config.threads), _reading_here():
+        with (
+            translated(),
+            devices.threads(tiles.plan.config.threads),
+            compact_heap(),
+            _reading_here(),
+        ):
             values = _last(sparing(tiles, tile, notes))
         return values, tuple(notes)
 

@@ -10,6 +10,7 @@ from ..engine.inputs import FILL_RADIUS
 from ..engine.network import UNet, fold, multiple
 from ..engine.predict import largest
 from ..engine.refine import DEPTH, EVEN, FLAT
+from ..engine.texture import TEXTURE_REACH
 from .plan import Span
 from .planes import FILL_REACH, padded
 
@@ -60,7 +61,9 @@ class Reach:
         return cls(
             network=own,
             detail=own + DETAIL_REACH if guided else 0,
-            refine=max(FLAT.reach, EVEN.reach) if refine else 0,
+            refine=max(FLAT.reach, EVEN.reach) + TEXTURE_REACH * config.knows_noise
+            if refine
+            else 0,
             planes=DEPTH - 1 if refine and context else 0,
             context=context,
             multiple=multiple(config),

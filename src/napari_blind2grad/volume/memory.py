@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
-from collections.abc import Generator
+import sys
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,6 +24,12 @@ _HOST = 2**30
 _SHARE_HOST, _SHARE_DEVICE = 0.4, 0.6
 #: Shorter sides are not halved.
 _LEAST = 64
+#: glibc's option for the size from which a block is the system's own mapping and no part of the heap, and the
+#: largest that it sets by itself as blocks are freed.
+_MMAP_THRESHOLD, _USUAL = -3, 32 * 2**20
+#: The size during a run by tiles. These differ in shape, and with glibc's own choice each leaves gaps in the
+#: heap that the next does not fit in.
+_MAPPED = 2 * 2**20
 
 
 def budget(device: torch.device) -> int:
@@ -29,6 +40,29 @@ def budget(device: torch.device) -> int:
     import psutil
 
     return min(_HOST, int(_SHARE_HOST * psutil.virtual_memory().available))
+
+
+@cache
+def _mallopt() -> Any:
+    """Return glibc's ``mallopt``; None with another C library."""
+    if sys.platform != "linux":
+        return None
+    library = ctypes.CDLL(None)
+    return library.mallopt if hasattr(library, "gnu_get_libc_version") else None
+
+
+@contextmanager
+def compact_heap() -> Iterator[None]:
+    """Have large blocks go back to the system as soon as they are freed, where the C library can do that."""
+    mallopt = _mallopt()
+    if mallopt is None:
+        yield
+        return
+    mallopt(_MMAP_THRESHOLD, _MAPPED)
+    try:
+        yield
+    finally:
+        mallopt(_MMAP_THRESHOLD, _USUAL)
 
 
 def release(device: torch.device, *, cycles: bool = True) -> None:

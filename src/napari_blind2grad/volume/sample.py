@@ -94,6 +94,7 @@ class Sample:
             index=tuple(index),
             height=self.size[1],
             width=self.size[2],
+            maps=tuple(maps),
         )
 
 

@@ -109,6 +109,7 @@ class _Network:
         self.noise = NoiseCurve(
             torch.tensor(facts.levels, dtype=torch.float32, device=device),
             torch.tensor(facts.variances, dtype=torch.float32, device=device),
+            known=config.knows_noise,
         )
         # Masks and gates that know details come from the guide; without either it is of no use.
         wanted = config.mask == "dual" or config.stochastic

@@ -41,6 +41,8 @@ class Parameter:
         Section of the form that shows the parameter; ``"method"`` is always visible.
     live
         Whether a change takes effect while a run goes on.
+    lowest
+        What a form shows in place of the lowest number, or an empty string.
     """
 
     name: str
@@ -56,6 +58,7 @@ class Parameter:
     choices: tuple[str, ...] = ()
     group: Group = "run"
     live: bool = False
+    lowest: str = ""
 
     def check(self, value: Any) -> Any:
         """Return `value` as this parameter's type, or raise :class:`ConfigError`."""
@@ -199,6 +202,7 @@ class Config:
         high=1e9,
         step=0.01,
         group="noise",
+        lowest="not told",
     )
     offset: float = _p(
         0.0,
@@ -218,6 +222,7 @@ class Config:
         high=1e9,
         step=0.1,
         group="noise",
+        lowest="not told",
     )
 
     # --- masks and loss
@@ -523,7 +528,7 @@ def parameters() -> Iterator[Parameter]:
 PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
         "fast": MappingProxyType({}),
-        "balanced": MappingProxyType(dict(iterations=700, cycles=6, fold=1, lr=0.001)),
+        "balanced": MappingProxyType(dict(iterations=1800, cycles=6, fold=1, lr=0.001)),
         # DESIGN section 1, literally; section 5.1.1 of the paper.
         "paper": MappingProxyType(
             dict(

@@ -150,6 +150,7 @@ class Field:
             box.setSuffix(f" {self.parameter.unit}")
         # Else the widest number in its range would set the width of the dock.
         box.setMinimumWidth(box.fontMetrics().horizontalAdvance("0.0025") + 40)
+        box.setSpecialValueText(self.parameter.lowest)
         # A half-typed number must not reach the engine.
         box.setKeyboardTracking(False)
         box.valueChanged.connect(lambda _: on_change())

@@ -9,10 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from napari_blind2grad import Config, denoise
-from napari_blind2grad.engine import refine as module
+from napari_blind2grad.engine import collaborate as module
+from napari_blind2grad.engine.collaborate import cosines
 from napari_blind2grad.engine.even import Root, root_of
 from napari_blind2grad.engine.noise import NoiseCurve
-from napari_blind2grad.engine.refine import cosines, refine
+from napari_blind2grad.engine.refine import Passing, refine, shape
 
 
 def constant(variance: float) -> NoiseCurve:
@@ -83,12 +84,28 @@ def test_a_part_is_filtered_as_in_the_whole(
     whole = run(noisy, pilot, noise)
     cut = (slice(None), slice(origin[0], None), slice(origin[1], None))
     part = torch.empty_like(noisy[cut])
-    for _ in module.refine(noisy[cut], pilot[cut], noise, part, origin):
+    for _ in refine(noisy[cut], pilot[cut], noise, part, origin):
         pass
-    reach = max(module.shape(planes).reach, module.EVEN.reach)
+    reach = max(shape(planes).reach, module.EVEN.reach)
     inner = (slice(None), slice(reach, None), slice(reach, None))
     assert part[inner].numel() > 1000
     assert torch.allclose(part[inner], whole[cut][inner], atol=1e-6)
+
+
+@pytest.mark.parametrize("known", [False, True])
+@pytest.mark.parametrize("parts", [[9], [4, 5], [1, 2, 6], [8, 1], [3, 3, 3]])
+def test_planes_that_come_one_after_another_are_filtered_as_the_stack(
+    parts: list[int], known: bool
+) -> None:
+    torch.manual_seed(0)
+    noisy, pilot = torch.rand(2, 9, 40, 36)
+    noise = NoiseCurve(torch.zeros(1), torch.tensor([0.02]), known=known)
+    passing, got, at = Passing(noise), [], 0
+    for count in parts:
+        part = slice(at, at + count)
+        at += count
+        got.append(passing.add(noisy[part], pilot[part], last=at == 9))
+    assert torch.allclose(torch.cat(got), run(noisy, pilot, noise), atol=1e-6)
 
 
 def test_low_waves_are_those_of_the_cosine_transform_and_round_alike_in_a_part() -> None:

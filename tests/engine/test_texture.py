@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from napari_blind2grad import Config, denoise
+from napari_blind2grad.engine.collaborate import DEEP, EVEN, FLAT, collaborate
 from napari_blind2grad.engine.noise import NoiseCurve, noise_of
 from napari_blind2grad.engine.normalize import IntensityMap
-from napari_blind2grad.engine.refine import DEEP, EVEN, FLAT, collaborate
 from napari_blind2grad.engine.stack import check, load
 from napari_blind2grad.engine.texture import TEXTURE_REACH, give_back
 from napari_blind2grad.engine.training import Training

@@ -14,8 +14,9 @@ from ..events import Event, Started
 from . import device as devices
 from .clock import Clock
 from .normalize import IntensityMap
-from .run import Events, Focus, Run
+from .run import Run
 from .stack import Stack, check, context_planes
+from .told import Events, Focus
 from .training import Training, seed_of
 from .warm import Trained, Warm
 

@@ -4,32 +4,25 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator, Mapping
-from functools import cached_property
-from typing import Any, Literal
+from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from .. import __version__
 from ..config import Config, parameters
 from ..errors import translated
-from ..events import Event, Progress, Result, Started
+from ..events import Event, Started
 from . import device as devices
 from .clock import Clock
-from .maps import plane_maps
 from .network import multiple
-from .noise import channel_sigma
-from .output import Output, Where
+from .output import Where
 from .refine import refine
 from .snapshot import Keep, Snapshot, capture, restore
-from .stack import Planes, Stack, check, load
+from .stack import Planes, check, load
+from .told import Events, Focus, Told
 from .training import Training, seed_of
-from .warm import LATE, Trained, Warm, Weights, trained, weights_of
-
-Focus = Callable[[], Mapping[str, int]]
-Events = Generator[Event, Config | None, None]
+from .warm import LATE, Warm, trained, weights_of
 
 #: A pass over all planes is soon done if it takes no longer than about this many training steps.
 _MOMENT = 10.0
@@ -101,49 +94,8 @@ def denoise_iter(
         yield from run.events()
 
 
-class Run:
-    """State of one run; :meth:`events` reads top to bottom."""
-
-    def __init__(
-        self,
-        stack: Stack,
-        config: Config,
-        should_stop: Callable[[], bool],
-        focus: Focus,
-        warm: Warm | None,
-        previews: bool = True,
-    ) -> None:
-        self.stack = stack
-        self.config = config
-        self.should_stop = should_stop
-        self.focus = focus
-        self.warm = warm
-        self.previews = previews
-        self.continued = False
-        self.notes = list(stack.notes)
-        self.refresh_due = False
-        self.trained: list[Trained | None] = []
-        self.keep: Keep | None = None
-        self.resume: Snapshot | None = None
-        self.guide: Weights | None = None
-        self.guide_step = 0
-        self.final: Tensor | None = None
-        self.finished: list[int] = []
-        self.device = devices.choose_device(config.device)
-        self.dtype = devices.choose_dtype(config.precision, self.device)
-        self.groups = stack.groups(config.networks)
-        self.group = 0
-        self.cycle = 1
-        self.step = 0
-        self.steps_before = 0
-        self.stopped = False
-        self.losses: list[npt.NDArray[np.float32]] = []
-        self.last_loss: npt.NDArray[np.float32] = np.full(3, np.nan, np.float32)
-
-    @cached_property
-    def output(self) -> Output:
-        """Where the planes go."""
-        return Output(self.stack, self.config)
+class Run(Told):
+    """One run; :meth:`events` reads top to bottom."""
 
     def events(self) -> Events:
         """Yield all events of the run: each network is trained, then predicts its planes."""
@@ -343,124 +295,3 @@ class Run:
         pixels = self.training.planes.noisy[:, 0].numel()
         if moved and self.training.medium is None and pixels <= _MOMENT * self.training.work:
             self.refresh_due = self.step > 0
-
-    # -------------------------------------------------------------- what is told
-
-    def _started(self) -> Started:
-        channels = range(len(self.stack.maps))
-        return Started(
-            shape=self.stack.original.shape,
-            axes=self.stack.axes.letters,
-            device=devices.describe(self.device),
-            precision=str(self.dtype).removeprefix("torch."),
-            seed=self.config.seed,
-            iterations=self.config.iterations * len(self.groups),
-            networks=len(self.groups),
-            planes=int(np.prod(self.stack.array.shape[:3])),
-            scale=tuple(m.scale for m in self.stack.maps),
-            noise=tuple(channel_sigma(self.stack, c) for c in channels),
-            parameters=sum(p.numel() for p in self.training.parameters),
-            notes=tuple(self.notes),
-        )
-
-    def _progress(self, phase: Literal["train", "predict"], *, fetch: bool) -> Progress:
-        if fetch:
-            self.fetch_losses()
-        self.clock.total = self._work()
-        loss, content, deviation = (float(v) for v in self.last_loss)
-        return Progress(
-            phase=phase,
-            iteration=self.steps_before + self.step,
-            iterations=self.iterations(),
-            cycle=self.cycle,
-            cycles=self.config.cycles,
-            network=self.group + 1,
-            networks=len(self.groups),
-            fraction=self.clock.fraction,
-            loss=loss,
-            content=content,
-            deviation=deviation,
-            seconds=self.clock.seconds,
-            remaining=self.clock.remaining,
-        )
-
-    def fetch_losses(self) -> None:
-        """Wait for the losses of all steps so far."""
-        if len(fresh := self.training.take_losses()):
-            self.losses.append(fresh)
-            self.last_loss = fresh.mean(0)
-
-    def iterations(self) -> int:
-        """Return the steps of the whole run."""
-        left = self.config.iterations * (len(self.groups) - self.group)
-        return self.steps_before + max(left, self.step)
-
-    def _work(self) -> float:
-        """Return the work of the whole run, in the clock's units."""
-        planes = self.training.planes
-        pixels = planes.noisy[:, 0].numel()
-        each = pixels * (self.config.cycles - 1 + self.config.passes + self.config.refine)
-        return self.iterations() * self.training.work + float(each) * len(self.groups)
-
-    def _planes_by_interest(self) -> list[int]:
-        """Return the plane numbers, the one in focus first."""
-        focus = self._focused()
-        return [focus, *(p for p in range(len(self.training.planes)) if p != focus)]
-
-    def _focused(self) -> int:
-        """Return the number of the plane looked at, or the middle one of this network's."""
-        index = self.training.planes.index
-        wanted = self.focus()
-        middle = index[len(index) // 2]
-        place = tuple(wanted.get(letter, middle[i]) for i, letter in enumerate("CTZ"))
-        return index.index(place) if place in index else len(index) // 2
-
-    def _preview(self) -> Event:
-        began = time.perf_counter()
-        plane = self._focused()
-        preview = self._show(plane, self.training.predictor.forward(plane, None), maps=True)
-        self.clock.preview_made(began)
-        return preview
-
-    def _show(
-        self, plane: int, estimate: Tensor, *, maps: bool = False, final: bool = False
-    ) -> Event:
-        """Return the event for one plane; a final one goes to the output too."""
-        where = self.training.planes.index[plane]
-        image = self.output.plane(estimate, where)
-        found = None
-        if maps or final:
-            scale = self.stack.maps[where[0]].scale
-            found = plane_maps(self.training, plane, estimate, scale, turn=0)
-            if final:
-                self.output.put(where, image, found)
-        iteration = self.steps_before + self.step
-        return self.output.preview(where, image, found, final=final, iteration=iteration)
-
-    def _result(self, started: Started) -> Result:
-        notes = list(self.notes)
-        behind = self.group + (1 if self.step else 0)
-        untouched = [c for group in self.groups[behind:] for c in group]
-        if self.stopped and untouched:
-            named = ", ".join(str(c) for c in untouched)
-            notes.append(f"Stopped before channel {named} was denoised: it is still noisy.")
-        losses = np.concatenate(self.losses) if self.losses else np.zeros((0, 3), np.float32)
-        return Result(
-            image=self.output.image,
-            axes=self.stack.axes.letters,
-            **self.output.maps,
-            losses={name: losses[:, i] for i, name in enumerate(("loss", "content", "deviation"))},
-            config=self.config,
-            seed=self.config.seed,
-            device=started.device,
-            version=__version__,
-            seconds=self.clock.seconds,
-            iterations=self.steps_before,
-            stopped=self.stopped,
-            started=started,
-            notes=tuple(notes),
-            state=self._state(),
-        )
-
-    def _state(self) -> Warm:
-        return Warm(tuple(self.trained), self.stack.maps, self.stack.array.shape[3])

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from itertools import product
 
 from ..config import Config
+from ..engine.collaborate import DEPTH, EVEN, FLAT
 from ..engine.inputs import FILL_RADIUS
 from ..engine.network import UNet, fold, multiple
 from ..engine.predict import largest
-from ..engine.refine import DEPTH, EVEN, FLAT
 from ..engine.texture import TEXTURE_REACH
 from .plan import Span
 from .planes import FILL_REACH, padded
@@ -163,7 +163,7 @@ def memory(
     wide, once = guided[0] * guided[1], predicted[0] * predicted[1]
     window = min(wide, largest("cpu") ** 2)
     features = 4 * _FEATURES * config.width * window // fold(config, s) ** 2
-    planes = min(z, CHUNK + 2 * reach.planes)
+    planes = min(z, CHUNK + reach.planes)
     seen = 2 * reach.context + 1
     held = wide * s * (5 * seen + 40) + once * s * (4 * seen + 24)
     filtered = planes * tile[1] * tile[2] * s * 20

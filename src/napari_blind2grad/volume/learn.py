@@ -12,9 +12,10 @@ from ..config import Config
 from ..engine.apply import Application, Intensity, check_fit
 from ..engine.network import multiple
 from ..engine.output import Where
-from ..engine.run import Events, Run
+from ..engine.run import Run
 from ..engine.snapshot import Snapshot, capture, settled
 from ..engine.stack import Planes, Stack
+from ..engine.told import Events
 from ..engine.warm import Warm
 from ..events import Event, Progress, Started
 from .plan import NetworkFacts, Tile

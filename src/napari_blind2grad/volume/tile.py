@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,6 +13,7 @@ from torch import Tensor
 from ..config import Config
 from ..dtypes import to_dtype
 from ..engine import device as devices
+from ..engine.collaborate import DEPTH
 from ..engine.gradient import edge_strength
 from ..engine.masks import detail_strength
 from ..engine.network import UNet, build
@@ -19,7 +21,7 @@ from ..engine.noise import NoiseCurve
 from ..engine.normalize import IntensityMap
 from ..engine.output import in_image_units, output_dtype
 from ..engine.predict import Predictor
-from ..engine.refine import refine
+from ..engine.refine import Passing, refine
 from ..engine.stack import Planes
 from ..engine.standout import edge_gate
 from ..engine.training import SCALE, seed_of
@@ -150,29 +152,29 @@ class _Column:
             for (a, b), n in ((tile.y, height), (tile.x, width))
         )
         self._seen: dict[int, tuple[Tensor, Tensor, Tensor]] = {}
+        self._passing: list[Passing] = []
 
     def fill(self, out: Array) -> Generator[float, None, None]:
         """Fill `out` (Z, S, Y, X) and yield the share that is done."""
         reach, (first, last), depth = self.network.reach, self.tile.z, self.shape[2]
         low, high = max(0, first - reach.planes), min(depth, last + reach.planes)
-        rounds = self.config.passes + 1
-        made: dict[int, tuple[Tensor, Tensor]] = {}
-        for start in range(first, last, CHUNK):
-            stop = min(start + CHUNK, last)
-            needed = range(max(low, start - reach.planes), min(high, stop + reach.planes))
-            made = {z: planes for z, planes in made.items() if z in needed}
-            for z in needed:
-                if z not in made:
-                    made[z] = yield from self._plane(z, rounds * (high - low))
-            chunk = [made[z] for z in needed]
+        steps = (self.config.passes + 1) * (high - low)
+        ready = low
+        for start in range(low, high, CHUNK):
+            stop = min(start + CHUNK, high)
+            chunk = []
+            for z in range(start, stop):
+                chunk.append((yield from self._plane(z, steps)))  # noqa: PERF401 (no yield in those)
             noisy, final = (torch.stack([p[i] for p in chunk]) for i in (0, 1))  # (K, S, h, w)
             if reach.refine:
-                final = self._refined(noisy, final)
-            done = final[start - needed[0] : stop - needed[0]]
-            slab = out[start - first : stop - first]
-            self._put(slab, done, (start, stop))
-            if self.tiles.early is not None:
-                self.tiles.early(replace(self.tile, z=(start, stop)), slab)
+                final = self._refined(noisy, final, last=stop == high)
+            span = max(ready, first), min(ready + len(final), last)
+            if span[0] < span[1]:
+                slab = out[span[0] - first : span[1] - first]
+                self._put(slab, final[span[0] - ready : span[1] - ready], span)
+                if self.tiles.early is not None:
+                    self.tiles.early(replace(self.tile, z=span), slab)
+            ready += len(final)
 
     def _put(self, out: Array, final: Tensor, z: Span) -> None:
         """Put the tile's part of finished planes (K, S, h, w) into `out` (K, S, Y, X), in image units."""
@@ -188,17 +190,28 @@ class _Column:
             )
         out[:, samples:] = to_dtype(raw[:, samples:], self.tiles.values)
 
-    def _refined(self, noisy: Tensor, final: Tensor) -> Tensor:
-        """Return the planes (K, S, h, w) filtered as the engine's run does: along Z, or a plane's samples."""
+    def _refined(self, noisy: Tensor, final: Tensor, *, last: bool) -> Tensor:
+        """Return the planes (K, S, h, w) that are ready, filtered as the engine's run does.
+
+        Stacks are filtered along Z, where planes wait for those behind them, and others in all samples.
+        """
+        origin = self.kept[0][0], self.kept[1][0]
+        if self.network.reach.context and self.shape[2] >= DEPTH:
+            if not self._passing:
+                samples = range(final.shape[1])
+                self._passing = [Passing(self.network.noise, origin) for _ in samples]
+            parts = [
+                passing.add(noisy[:, s], final[:, s], last=last)
+                for s, passing in enumerate(self._passing)
+            ]
+            return torch.stack(parts, 1)
         refined = torch.empty_like(final)
+        every: list[Any] = [*range(len(final))]
         if self.network.reach.context:
-            parts = [(slice(None), s) for s in range(final.shape[1])]
-        else:
-            parts = [(k, slice(None)) for k in range(len(final))]  # type: ignore[misc]
-        for part in parts:
+            every = [(slice(None), s) for s in range(final.shape[1])]
+        for part in every:
             pilot = final[part].contiguous()
             target = torch.empty_like(pilot)
-            origin = self.kept[0][0], self.kept[1][0]
             for _ in refine(noisy[part].contiguous(), pilot, self.network.noise, target, origin):
                 pass
             refined[part] = target

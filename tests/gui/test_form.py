@@ -103,3 +103,13 @@ def test_dock_fits_into_320_pixels(viewer, dock, stack):
     content = dock.panel.parentWidget()
     scroll_bar = 20
     assert content.minimumSizeHint().width() <= 320 - scroll_bar
+
+
+def test_a_camera_that_is_not_told_says_so(form):
+    gain = form.findChild(QDoubleSpinBox, "gain")
+    assert gain.text() == "not told"
+    gain.setValue(0.35)
+    assert gain.text() == "0.35"
+    assert form.config().knows_noise
+    gain.stepDown()
+    assert gain.text() == "0.34"

@@ -58,7 +58,7 @@ def _panel(axis: plt.Axes, name: str, points: dict[str, tuple[float, float]]) ->
             continue
         ours = method.startswith(methods.OURS)
         axis.plot(seconds, psnr, "o" if ours else "s", color="C3" if ours else "C0")
-        text = methods.title(method).replace("*", "").split(" (")[0].split(",")[0]
+        text = methods.title(method).replace("*", "").split(" (")[0].replace(", cut short", "")
         axis.annotate(text, (seconds, psnr), (4, 3), textcoords="offset points", fontsize=7)
     runs = sorted(
         (methods.changes(m)["iterations"], point) for m, point in points.items() if "+" in m

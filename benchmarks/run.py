@@ -57,7 +57,7 @@ def plan(options: argparse.Namespace, found: list[cases.Case]) -> list[Job]:
         for method in ["noisy", *ours, *methods.chosen(options.peers, options.suite, case)]:
             seeds = options.seeds if methods.random(method) else 1
             jobs += [Job(case.name, method, seed) for seed in range(seeds)]
-        base = options.presets[0] if options.presets else "fast"
+        base = options.presets[0].removesuffix(methods.TOLD) if options.presets else "fast"
         for method in methods.ablations(base, options.ablations):
             later += [Job(case.name, method, s) for s in range(options.ablation_seeds)]
     return [job for job in jobs + later if fnmatch.fnmatchcase(job.method, options.methods)]

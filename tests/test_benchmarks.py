@@ -264,7 +264,7 @@ class TestRunning:
             for kind in kinds:
                 with pytest.raises(AttributeError):  # the result is empty
                     run(np.zeros((4, 4)), "YX", kind, 0)
-        assert seen[:3] == [("fast", 0.02, 0, 3), ("fast", 0, 25.0, 3), ("fast", 0, 0, 3)]
+        assert seen[:3] == [("fast", 0.02, 1e-6, 3), ("fast", 0, 25.0, 3), ("fast", 0, 0, 3)]
         assert seen[3:] == [("fast", 0, 0, 320)] * 3
 
     def test_a_crash_is_a_result(self, bench, tmp_path):

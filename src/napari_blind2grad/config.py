@@ -196,8 +196,8 @@ class Config:
     gain: float = _p(
         0.0,
         "Camera gain",
-        "Grey values for each detected photon, if known: the variance of the noise grows by this much with "
-        "each grey value. 0, and no read noise: the noise is estimated from the image.",
+        "Grey values for each detected photon, if known (0: not told): the variance of the noise grows by "
+        "this much with each grey value. The last step and the detail map then go by it, not by an estimate.",
         low=0,
         high=1e9,
         step=0.01,
@@ -216,8 +216,8 @@ class Config:
     read_noise: float = _p(
         0.0,
         "Read noise",
-        "Standard deviation of the noise in the dark, in grey values, if known; without a camera gain, that "
-        "of the noise everywhere.",
+        "Standard deviation of the noise in the dark, in grey values, if known (0: not told, and estimated "
+        "beside a gain); without a camera gain, that of the noise everywhere.",
         low=0,
         high=1e9,
         step=0.1,
@@ -462,6 +462,11 @@ class Config:
     def knows_noise(self) -> bool:
         """Whether the noise is told, and not estimated."""
         return self.gain > 0 or self.read_noise > 0
+
+    @property
+    def refines(self) -> bool:
+        """Whether the last step filters the noisy image: it counts on noise that is not correlated."""
+        return self.refine and self.dilation == 1
 
     @classmethod
     def preset(cls, name: str = "fast", **changes: Any) -> Config:

@@ -12,7 +12,7 @@ from napari_blind2grad import Config, denoise
 from napari_blind2grad.engine import collaborate as module
 from napari_blind2grad.engine.collaborate import cosines
 from napari_blind2grad.engine.even import Root, root_of
-from napari_blind2grad.engine.noise import NoiseCurve
+from napari_blind2grad.engine.noise import Line, NoiseCurve
 from napari_blind2grad.engine.refine import Passing, refine, shape
 
 
@@ -99,7 +99,8 @@ def test_planes_that_come_one_after_another_are_filtered_as_the_stack(
 ) -> None:
     torch.manual_seed(0)
     noisy, pilot = torch.rand(2, 9, 40, 36)
-    noise = NoiseCurve(torch.zeros(1), torch.tensor([0.02]), known=known)
+    line = Line(0.0, 0.02, 0.02) if known else None
+    noise = NoiseCurve(torch.zeros(1), torch.tensor([0.02]), line)
     passing, got, at = Passing(noise), [], 0
     for count in parts:
         part = slice(at, at + count)
@@ -127,6 +128,12 @@ def test_low_waves_are_those_of_the_cosine_transform_and_round_alike_in_a_part()
     assert sorted(whole[:, 7, 20].tolist()) == pytest.approx(expected, abs=1e-3)
     part = low(planes[:, 3:25, 11:37].contiguous())
     assert torch.equal(part, whole[:, 3:21, 11:33])
+
+
+def test_flat_images_are_covered_whole() -> None:
+    """All blocks are alike: each is in the group that is searched for it all the same."""
+    noisy = torch.rand(1, 40, 44)
+    assert run(noisy, torch.ones_like(noisy), 0.1).isfinite().all()
 
 
 def test_like_blocks_help_one_another() -> None:

@@ -1,6 +1,7 @@
 """Every parameter has a widget that shows it, sets it and keeps its bounds."""
 
 import pytest
+from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QCheckBox, QComboBox, QDoubleSpinBox, QLineEdit, QSpinBox
 
 from napari_blind2grad.config import PRESETS, Config, parameters
@@ -105,11 +106,22 @@ def test_dock_fits_into_320_pixels(viewer, dock, stack):
     assert content.minimumSizeHint().width() <= 320 - scroll_bar
 
 
-def test_a_camera_that_is_not_told_says_so(form):
+def test_a_camera_that_is_not_told_says_so_and_can_be_typed(form, qtbot):
     gain = form.findChild(QDoubleSpinBox, "gain")
     assert gain.text() == "not told"
-    gain.setValue(0.35)
+    form.show()
+    qtbot.waitExposed(form)
+    form.activateWindow()
+    form.advanced.expand(animate=False)
+    edit = gain.lineEdit()
+    for click in (qtbot.mouseClick, qtbot.mouseDClick):
+        click(edit, Qt.MouseButton.LeftButton)
+        qtbot.waitUntil(lambda: edit.selectedText() == "not told")
+    qtbot.keyClicks(edit, "0.35")
+    qtbot.keyClick(edit, Qt.Key.Key_Return)
     assert gain.text() == "0.35"
     assert form.config().knows_noise
-    gain.stepDown()
-    assert gain.text() == "0.34"
+    assert form.config().gain == 0.35
+    gain.setValue(0)
+    assert gain.text() == "not told"
+    assert not form.config().knows_noise

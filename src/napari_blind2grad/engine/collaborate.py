@@ -237,6 +237,7 @@ class _Tile:
             for dy in range(side):
                 off = near.index_select(0, rows + dy).sub_(own).square_()
                 torch.sum(off, 2, out=distance[dy, dx])
+        distance[radius, radius] = -1.0  # itself, whatever else is just as like
         distance = distance.flatten(0, 1).flatten(1)  # (side², N)
         # In a corner of the image, fewer blocks than this lie near.
         least = min(radius + 1, self.h) * min(radius + 1, self.w)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from ..config import Config
-from .stack import Planes, Stack
+from .normalize import IntensityMap
+from .stack import Stack
 
 #: Mean of z² over the lower 80 % of |z| for a standard normal z.
 _TRIM, _TRIMMED_ENERGY = 0.8, 0.43767
@@ -18,9 +20,15 @@ _SAMPLE = 1_000_000
 #: below, and the least variance, as a share of the largest, that counts.
 _ROUNDS, _ABOVE, _FLOOR = 30, 0.1, 0.02
 #: Least variance of a known noise, that of a pixel without light or read noise.
-_LEAST = 1e-8
-#: How far beyond the bright levels a known noise is told, in robust ranges of the image.
-_BRIGHTER = 10.0
+_LEAST = 1e-12
+
+
+class Line(NamedTuple):
+    """A camera's noise: variance ``gain · level + offset``, and not less than `least`."""
+
+    gain: float
+    offset: float
+    least: float
 
 
 @dataclass(frozen=True)
@@ -32,16 +40,16 @@ class NoiseCurve:
     levels, variances
         Brightness and noise variance at a few quantiles, shape (L,), in the network's units.
     known
-        Whether this is the camera's noise, as the user told it, and not an estimate.
+        The camera's noise, as the user told it; None for an estimate.
     """
 
     levels: Tensor
     variances: Tensor
-    known: bool = False
+    known: Line | None = None
 
     @property
     def sigma(self) -> float:
-        """Root of the mean variance over the image."""
+        """Root of the mean variance over the levels."""
         return float(self.variances.mean().sqrt())
 
     def line(self) -> tuple[float, float]:
@@ -50,6 +58,8 @@ class NoiseCurve:
         Structure makes a variance too large, never too small, so points above the line hardly count. Points
         with hardly any variance do not count at all: dark pixels are clipped there.
         """
+        if self.known is not None:
+            return self.known.gain, self.known.offset
         x, y = (part.double().cpu() for part in (self.levels, self.variances))
         floor = _FLOOR * y.max()
         use = y > floor
@@ -70,7 +80,9 @@ class NoiseCurve:
         return float(gain), float(offset)
 
     def variance(self, image: Tensor) -> Tensor:
-        """Return the variance at each value of `image`, interpolated, constant beyond the ends."""
+        """Return the variance at each value of `image`; estimates are constant beyond their ends."""
+        if self.known is not None:
+            return (self.known.gain * image + self.known.offset).clamp_min(self.known.least)
         if self.levels.numel() == 1:
             return torch.full_like(image, float(self.variances))
         right = torch.bucketize(image, self.levels).clamp(1, self.levels.numel() - 1)
@@ -79,25 +91,32 @@ class NoiseCurve:
         return torch.lerp(self.variances[right - 1], self.variances[right], t)
 
 
-def noise_of(planes: Planes, config: Config) -> NoiseCurve:
-    """Return the noise of `planes`: the camera's, if `config` tells it, otherwise as estimated.
+def told(noise: NoiseCurve, config: Config, intensity: IntensityMap) -> NoiseCurve:
+    """Return the camera's noise where `config` tells it, and `noise` otherwise.
 
-    The variance of a camera's noise is ``gain · (value − offset) + read_noise²``. Where channels share a
-    network, it is the mean over their intensity maps.
+    The variance of a camera's noise is ``gain · (value − offset) + read_noise²``, in the dark the last term
+    alone. A read noise that is not told beside a gain is what the estimate has more at its darkest level.
+
+    Parameters
+    ----------
+    noise
+        As estimated.
+    config
+        Settings, in grey values.
+    intensity
+        From grey values to the network's units.
     """
-    found = estimate(planes.noisy, planes.valid)
     if not config.knows_noise:
-        return found
-    maps = [planes.maps[c] for c in sorted({c for c, _, _ in planes.index})]
-    # From the dark to far beyond the brightest: a straight line.
-    dark = min((config.offset - m.low) / m.scale for m in maps)
-    levels = found.levels.clamp_min(dark)
-    levels = torch.cat((levels.new_full((1,), dark), levels, levels[-1:] + _BRIGHTER))
-    total = torch.zeros_like(levels)
-    for low, scale in ((m.low, m.scale) for m in maps):
-        light = (levels * scale + (low - config.offset)).clamp_min(0.0)
-        total += (config.gain * light + config.read_noise**2) / scale**2
-    return NoiseCurve(levels, (total / len(maps)).clamp_min(_LEAST), known=True)
+        return noise
+    low, scale = intensity.low, intensity.scale
+    gain, offset = config.gain / scale, config.gain * (low - config.offset) / scale**2
+    read = config.read_noise**2 / scale**2
+    if not config.read_noise:
+        light = gain * float(noise.levels[0]) + offset
+        read = max(0.0, float(noise.variances[0]) - max(0.0, light))
+    line = Line(gain, offset + read, max(read, _LEAST))
+    variances = (gain * noise.levels + line.offset).clamp_min(line.least)
+    return NoiseCurve(noise.levels, variances, line)
 
 
 def estimate(planes: Tensor, valid: Tensor) -> NoiseCurve:

@@ -92,11 +92,19 @@ class Passing:
             :data:`DEPTH` of them at least.
         last
             Whether they are the last ones: all are ready then.
+
+        Raises
+        ------
+        ValueError
+            If there are fewer planes in all.
         """
         sums = [torch.zeros_like(noisy) for _ in range(3 if self.noise.known else 2)]
         planes = [noisy, pilot, *sums]
         if self._held:
             planes = [torch.cat(pair) for pair in zip(self._held, planes, strict=True)]
+            self._held = []
+        elif last and len(noisy) < DEPTH:
+            raise ValueError(f"{len(noisy)} planes are no stack: there must be {DEPTH}")
         noisy, pilot, *sums = planes
         ready = len(noisy) if last else max(0, len(noisy) - DEPTH + 1)
         if len(noisy) >= DEPTH:

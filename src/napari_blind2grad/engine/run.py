@@ -232,7 +232,7 @@ class Run(Told):
             if going:
                 self._offer(last=self.stopped)
             yield from self._tell(self._show(plane, estimate))
-        if self.config.refine and self.config.dilation == 1:
+        if self.config.refines:
             yield from self._refine(final)
         self.training.begin_cycle(final)
         for plane in order:
@@ -240,12 +240,15 @@ class Run(Told):
 
     def _refine(self, final: Tensor) -> Events:
         """Filter the noisy planes, guided by the denoised ones in `final`, which take the result."""
-        planes, noise = self.training.planes, self.training.noise
+        planes = self.training.planes
         inside = (..., slice(planes.height), slice(planes.width))
         noisy = torch.where(planes.valid, planes.noisy, final)
         for chosen in planes.volumes():
             pilot, shown = final[chosen][inside], noisy[chosen][inside]  # (K, H, W)
             refined = torch.empty_like(pilot)
+            noise = self.training.noise_at(
+                chosen[0].start if isinstance(chosen[0], slice) else chosen[0]
+            )
             for done in refine(shown, pilot, noise, refined):
                 self.clock.done += done
                 if self.clock.progress_due():

@@ -20,7 +20,7 @@ from .inputs import fill
 from .maps import shown_blind
 from .masks import detail_strength, dual_mask_labels
 from .network import multiple
-from .noise import NoiseCurve, noise_of
+from .noise import NoiseCurve, estimate, told
 from .stack import Planes, check, load
 from .standout import edge_gate
 from .training import SCALE, seed_of
@@ -98,7 +98,7 @@ class Sketch:
             ``x_m`` of that plane in image units, with its Y, X and S in the order of the input. None
             takes the smoothed image, from which the compact network starts.
         config
-            For the kind of detail map.
+            For the kind of detail map, and a camera's noise.
         """
         with translated(), torch.no_grad():
             where = (index.get("C", 0), index.get("T", 0), index.get("Z", 0))
@@ -112,6 +112,7 @@ class Sketch:
             medium = fill(noisy, valid.float().expand_as(noisy), float(noisy.mean()))
             if denoised is not None:
                 medium = self._mapped(denoised, where[0], medium)
+            noise = told(noise, config, planes.maps[where[0]])
             detail = detail_strength(noisy, valid, medium, noise, config.detail)
             y, x = planes.height, planes.width
             seed = seed_of(self._config, group)
@@ -138,7 +139,7 @@ class Sketch:
             config = self._config
             device = torch.device("cpu")
             planes = load(self._stack, self._groups[group], config, device, multiple(config))
-            self._loaded[group] = planes, noise_of(planes, config)
+            self._loaded[group] = planes, estimate(planes.noisy, planes.valid)
         return self._loaded[group]
 
     def _mapped(self, denoised: Array, channel: int, like: Tensor) -> Tensor:

@@ -28,6 +28,17 @@ Focus = Callable[[], Mapping[str, int]]
 Events = Generator[Event, Config | None, None]
 
 
+def _words(config: Config) -> list[str]:
+    """Return a note on the camera's noise, where it is told."""
+    if not config.knows_noise:
+        return []
+    if config.refines:
+        return ["The noise is taken as told, not as estimated."]
+    return [
+        "The noise that was told hardly counts: without the last step (refine) only detail maps use it."
+    ]
+
+
 class Told:
     """State of a run, from which its events are made.
 
@@ -58,7 +69,7 @@ class Told:
         self.warm = warm
         self.previews = previews
         self.continued = False
-        self.notes = list(stack.notes)
+        self.notes = [*stack.notes, *_words(config)]
         self.refresh_due = False
         self.trained: list[Trained | None] = []
         self.keep: Keep | None = None

@@ -16,7 +16,7 @@ from .inputs import assemble
 from .losses import blind2grad_loss
 from .masks import blind_probability, detail_strength, uniform_blind
 from .network import build, multiple
-from .noise import NoiseCurve, noise_of
+from .noise import NoiseCurve, estimate, told
 from .optimizer import Muon
 from .predict import Predictor
 from .sampling import Sampler
@@ -93,7 +93,7 @@ class Training:
         self.optimizers = self._make_optimizers(device)
         self.generator = torch.Generator(device).manual_seed(seed)
         self.sampler = Sampler(planes, config, multiple(config), self.generator)
-        self.noise: NoiseCurve = noise_of(planes, config)
+        self.noise: NoiseCurve = estimate(planes.noisy, planes.valid)
         self.predictor = Predictor(self.network, planes, config, dtype, seed)
         self.targets = self._choose_targets()
         self.medium: Tensor | None = None
@@ -147,6 +147,11 @@ class Training:
         self.detail[one] = self.details(plane, self.medium[one])
         self.gate[one] = self.edges(self.medium[one])
 
+    def noise_at(self, plane: int) -> NoiseCurve:
+        """Return the noise of one plane: the camera's, if the settings tell it, or as estimated."""
+        channel = self.planes.index[plane][0]
+        return told(self.noise, self.config, self.planes.maps[channel])
+
     def share(self, channel: int) -> float:
         """Return the share of detail pixels in all planes of `channel`.
 
@@ -162,7 +167,8 @@ class Training:
         """Return the detail map of one plane from `medium` (1, S, H, W): bool, shape (1, 1, H, W)."""
         one = slice(plane, plane + 1)
         planes, kind = self.planes, self.config.detail
-        distance = detail_strength(planes.noisy[one], planes.valid[one], medium, self.noise, kind)
+        noise = self.noise_at(plane)
+        distance = detail_strength(planes.noisy[one], planes.valid[one], medium, noise, kind)
         return distance >= self.config.eps_g / SCALE
 
     def edges(self, medium: Tensor) -> Tensor:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from qtpy.QtCore import QEvent, QLocale, QObject, Qt
+from qtpy.QtCore import QEvent, QLocale, QObject, Qt, QTimer
+from qtpy.QtGui import QFocusEvent
 from qtpy.QtWidgets import (
     QAbstractSpinBox,
     QCheckBox,
@@ -27,6 +28,20 @@ class FloatBox(QDoubleSpinBox):
         super().__init__(parent)
         self.setLocale(QLocale.c())  # a point, as in Python and on the command line
         self.setDecimals(8)
+        self._focused = QTimer(self, interval=0, singleShot=True)
+        self._focused.timeout.connect(self._select_words)
+        self.lineEdit().cursorPositionChanged.connect(lambda *_: self._select_words())
+
+    def focusInEvent(self, event: QFocusEvent) -> None:  # noqa: N802 (Qt's name)
+        """Select words that stand for a number, once the click that gave the focus has done its own."""
+        super().focusInEvent(event)
+        self._focused.start()
+
+    def _select_words(self) -> None:
+        """Let what is typed replace words that stand for a number: Qt would refuse each key."""
+        edit, words = self.lineEdit(), self.specialValueText()
+        if words and edit.text() == words != edit.selectedText() and edit.hasFocus():
+            edit.selectAll()
 
     def textFromValue(self, value: float) -> str:  # noqa: N802 (Qt's name)
         """Return the text for `value`."""

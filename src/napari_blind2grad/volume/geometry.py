@@ -57,7 +57,7 @@ class Reach:
     def of(cls, network: UNet, config: Config, context: int, *, guided: bool) -> Reach:
         """Return the distances for a network."""
         own = network.radius() + max(FILL_RADIUS * config.dilation, FILL_REACH)
-        refine = config.refine and config.dilation == 1
+        refine = config.refines
         return cls(
             network=own,
             detail=own + DETAIL_REACH if guided else 0,
@@ -166,7 +166,8 @@ def memory(
     planes = min(z, CHUNK + reach.planes)
     seen = 2 * reach.context + 1
     held = wide * s * (5 * seen + 40) + once * s * (4 * seen + 24)
-    filtered = planes * tile[1] * tile[2] * s * 20
+    kept = [min(n + 2 * reach.refine, whole) for n, whole in ((tile[1], y), (tile[2], x))]
+    filtered = planes * kept[0] * kept[1] * s * (50 if config.knows_noise else 28)
     return features + held + filtered + tile[0] * tile[1] * tile[2] * s * value_bytes
 
 

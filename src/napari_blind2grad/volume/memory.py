@@ -53,7 +53,10 @@ def _mallopt() -> Any:
 
 @contextmanager
 def compact_heap() -> Iterator[None]:
-    """Have large blocks go back to the system as soon as they are freed, where the C library can do that."""
+    """Have large blocks go back to the system as soon as they are freed, where the C library can do that.
+
+    Afterwards it keeps those that it kept before at most; it no longer adapts that size to what is freed.
+    """
     mallopt = _mallopt()
     if mallopt is None:
         yield

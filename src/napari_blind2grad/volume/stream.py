@@ -133,7 +133,7 @@ def denoise_volume_iter(
     """
     config = config or Config()
     stop = should_stop or _never
-    with translated(), devices.threads(config.threads), compact_heap():
+    with translated(), devices.threads(config.threads):
         looked = look(Source.of(image, axes), config)
         later = _later(looked.source)
         run = Learning(looked, config, stop, warm, later)
@@ -178,7 +178,7 @@ def apply_volume_iter(
     """
     config = config or Config()
     stop = should_stop or _never
-    with translated(), devices.threads(config.threads), compact_heap():
+    with translated(), devices.threads(config.threads):
         looked = look(Source.of(image, axes), config)
         run = Applying(looked, state, config, intensity, stop, _later(looked.source))
         yield from _events(run, looked, sink, tile, stop, executor)
@@ -227,10 +227,11 @@ def _events(
         tally = Tally(plan, sink, run.keep, run.held, before)
         tally.store(run.clock.seconds, run.clock.done)
         yield Planned(plan, run.networks)
-        if executor is None:
-            whole = yield from make_here(run, tally, source, notes, stop)
-        else:
-            whole = yield from spread(run, tally, source, executor, notes, stop)
+        with compact_heap():
+            if executor is None:
+                whole = yield from make_here(run, tally, source, notes, stop)
+            else:
+                whole = yield from spread(run, tally, source, executor, notes, stop)
         stopped, done = not whole, len(tally.done)
         release(run.device, cycles=False)
     losses = np.concatenate(run.losses) if run.losses else np.zeros((0, 3), np.float32)

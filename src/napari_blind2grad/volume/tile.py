@@ -17,7 +17,7 @@ from ..engine.collaborate import DEPTH
 from ..engine.gradient import edge_strength
 from ..engine.masks import detail_strength
 from ..engine.network import UNet, build
-from ..engine.noise import NoiseCurve
+from ..engine.noise import NoiseCurve, told
 from ..engine.normalize import IntensityMap
 from ..engine.output import in_image_units, output_dtype
 from ..engine.predict import Predictor
@@ -111,7 +111,6 @@ class _Network:
         self.noise = NoiseCurve(
             torch.tensor(facts.levels, dtype=torch.float32, device=device),
             torch.tensor(facts.variances, dtype=torch.float32, device=device),
-            known=config.knows_noise,
         )
         # Masks and gates that know details come from the guide; without either it is of no use.
         wanted = config.mask == "dual" or config.stochastic
@@ -153,6 +152,7 @@ class _Column:
         )
         self._seen: dict[int, tuple[Tensor, Tensor, Tensor]] = {}
         self._passing: list[Passing] = []
+        self.noise = told(network.noise, self.config, self.intensity)
 
     def fill(self, out: Array) -> Generator[float, None, None]:
         """Fill `out` (Z, S, Y, X) and yield the share that is done."""
@@ -166,6 +166,7 @@ class _Column:
             for z in range(start, stop):
                 chunk.append((yield from self._plane(z, steps)))  # noqa: PERF401 (no yield in those)
             noisy, final = (torch.stack([p[i] for p in chunk]) for i in (0, 1))  # (K, S, h, w)
+            del chunk
             if reach.refine:
                 final = self._refined(noisy, final, last=stop == high)
             span = max(ready, first), min(ready + len(final), last)
@@ -199,7 +200,7 @@ class _Column:
         if self.network.reach.context and self.shape[2] >= DEPTH:
             if not self._passing:
                 samples = range(final.shape[1])
-                self._passing = [Passing(self.network.noise, origin) for _ in samples]
+                self._passing = [Passing(self.noise, origin) for _ in samples]
             parts = [
                 passing.add(noisy[:, s], final[:, s], last=last)
                 for s, passing in enumerate(self._passing)
@@ -212,7 +213,7 @@ class _Column:
         for part in every:
             pilot = final[part].contiguous()
             target = torch.empty_like(pilot)
-            for _ in refine(noisy[part].contiguous(), pilot, self.network.noise, target, origin):
+            for _ in refine(noisy[part].contiguous(), pilot, self.noise, target, origin):
                 pass
             refined[part] = target
         return refined
@@ -226,7 +227,7 @@ class _Column:
         if network.guide is not None:
             medium = self._predictor(network.guide, planes).forward(0, None).contiguous()
             strength = detail_strength(
-                planes.noisy, planes.valid, medium, network.noise, config.detail
+                planes.noisy, planes.valid, medium, self.noise, config.detail
             )
             detail = strength >= config.eps_g / SCALE
             gate = edge_gate(edge_strength(medium), config.eps_s / SCALE)[:, None]

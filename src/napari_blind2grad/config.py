@@ -234,6 +234,14 @@ class Config:
         choices=("dual", "bernoulli", "uniform"),
         group="sampling",
     )
+    even: bool = _p(
+        True,
+        "Even draw",
+        "Hidden pixels are spread evenly, at the usual rate one in each square of 2 × 2, so that the "
+        "neighbours of each are seen; off: each is drawn by itself, as in the paper. No effect with uniform "
+        "masks.",
+        group="sampling",
+    )
     detail: str = _p(
         "noise-aware",
         "Detail map",
@@ -541,6 +549,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
                 iterations=3000,
                 cycles=6,
                 detail="literal",
+                even=False,
                 importance=False,
                 rho=0.9,
                 revisible="stop-gradient",

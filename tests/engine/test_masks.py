@@ -13,6 +13,7 @@ from napari_blind2grad.engine.masks import (
     coordinate_noise,
     detail_distance,
     dual_mask_labels,
+    even_scores,
     exact_blind,
     uniform_blind,
 )
@@ -121,3 +122,38 @@ def test_coordinate_noise_is_uniform_and_independent() -> None:
     ):
         correlation = torch.corrcoef(torch.stack([one.flatten(), other.flatten()]))[0, 1]
         assert abs(float(correlation)) < 0.02
+
+
+def test_even_scores_by_hand() -> None:
+    """Ranks 2, 0, 3, 1 give the quarters; within them lies what is left below a 4096th."""
+    scores = torch.tensor([[0.5, 0.125], [0.75, 0.25 + 0.5 / 4096]])
+    assert torch.equal(even_scores(scores), torch.tensor([[0.5, 0.0], [0.75, 0.25 + 0.125]]))
+
+
+def test_even_scores_stay_uniform_and_spread_evenly() -> None:
+    torch.manual_seed(0)
+    even = even_scores(torch.rand(3, 2, 256, 256))
+    assert float(even.min()) >= 0
+    assert float(even.max()) < 1
+    for rate in (0.1, 0.25, 0.6):
+        assert float((even < rate).float().mean()) == pytest.approx(rate, abs=2e-3)
+        by_place = (even < rate).float().view(6, 128, 2, 128, 2).mean((0, 1, 3))
+        assert torch.allclose(by_place, torch.full((2, 2), rate), atol=5e-3)
+    quarters = (even * 4).long().view(6, 128, 2, 128, 2).transpose(2, 3).flatten(3).sort(-1).values
+    assert torch.equal(quarters, torch.arange(4).expand_as(quarters))
+    inside = (even * 4).frac()
+    assert float(inside.var()) == pytest.approx(1 / 12, rel=0.02)
+
+
+def test_even_scores_do_not_depend_on_where_they_are_cut() -> None:
+    scores = torch.rand(1, 12, 16)
+    assert torch.equal(even_scores(scores)[:, 4:, 6:], even_scores(scores[:, 4:, 6:]))
+
+
+def test_equal_scores_are_ranked_all_the_same() -> None:
+    assert even_scores(torch.full((2, 2), 0.5)).flatten().sort().values.tolist() == [
+        0,
+        0.25,
+        0.5,
+        0.75,
+    ]

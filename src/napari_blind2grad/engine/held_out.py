@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from .masks import even_scores
 from .predict import mask_scores
 from .stack import Planes
 
@@ -20,7 +21,7 @@ def held_out(planes: Planes, seed: int, plane: int) -> Tensor:
     return valid & (mask_scores(planes, seed, plane, -1) < _SHARE)
 
 
-def shown_scores(planes: Planes, seed: int, plane: int, turn: int) -> Tensor:
+def shown_scores(planes: Planes, seed: int, plane: int, turn: int, *, even: bool) -> Tensor:
     """Return the numbers that decide which pixels the shown mask hides, shape (H, W): held-out ones first."""
-    held = held_out(planes, seed, plane)
-    return torch.where(held, -1.0, mask_scores(planes, seed, plane, turn))[0]
+    held, scores = held_out(planes, seed, plane), mask_scores(planes, seed, plane, turn)
+    return torch.where(held, -1.0, even_scores(scores) if even else scores)[0]

@@ -170,6 +170,29 @@ def uniform_blind(scores: Tensor, rate: float) -> Tensor:
     )
 
 
+def even_scores(scores: Tensor) -> Tensor:
+    """Return `scores` spread evenly over squares of 2 × 2 pixels, one of them in each quarter of 0 to 1.
+
+    A pixel's own score is as uniform as before, so that its chance to be blind stays; but where all have a
+    quarter's chance just one in each square is blind, and its neighbours tell more of it.
+
+    Parameters
+    ----------
+    scores
+        Uniform random numbers in [0, 1), shape (..., Y, X) with Y and X even.
+    """
+    places = [(..., slice(i, None, 2), slice(j, None, 2)) for i in (0, 1) for j in (0, 1)]
+    four = [scores[place] for place in places]
+    above = {(i, j): four[i] > four[j] for i in range(4) for j in range(i)}
+    out = torch.empty_like(scores)
+    for i, place in enumerate(places):
+        won = [above[i, j] if j < i else ~above[j, i] for j in range(4) if j != i]
+        rank = won[0].to(scores.dtype) + won[1] + won[2]
+        # What is left of a score below its 12th bit is uniform whatever the rank.
+        out[place] = (rank + (four[i] * 4096.0).frac()) / 4.0
+    return out
+
+
 def exact_blind(scores: Tensor, detail: Tensor, rate: float, rho: float) -> Tensor:
     """Return a dual mask of one plane with exactly the asked number of blind pixels.
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ..config import Config
 from .inputs import FILL_RADIUS, assemble
-from .masks import blind_probability, coordinate_noise, uniform_blind
+from .masks import blind_probability, coordinate_noise, even_scores, uniform_blind
 from .network import UNet
 from .stack import Planes
 from .standout import PlacedStandout
@@ -81,6 +81,8 @@ class Predictor:
         if self.config.mask == "uniform":
             blind = uniform_blind(scores, self.config.mask_rate)
         else:
+            if self.config.even:
+                scores = even_scores(scores)
             rho = self.config.rho if self.config.mask == "dual" else 0.0
             chance = blind_probability(detail, self.config.mask_rate, rho, share)
             blind = scores < chance

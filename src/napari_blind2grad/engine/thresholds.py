@@ -119,7 +119,7 @@ class Sketch:
             return Distances(
                 detail=detail[0, 0, :y, :x],
                 edges=edge_strength(medium)[0, :y, :x],
-                scores=shown_scores(planes, seed, plane, turn=0)[:y, :x],
+                scores=shown_scores(planes, seed, plane, turn=0, even=config.even)[:y, :x],
                 scale=self._stack.maps[where[0]].scale,
                 trained=denoised is not None,
             )

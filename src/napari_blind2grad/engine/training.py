@@ -14,7 +14,7 @@ from .gradient import edge_strength
 from .held_out import held_out
 from .inputs import assemble
 from .losses import blind2grad_loss
-from .masks import blind_probability, detail_strength, uniform_blind
+from .masks import blind_probability, detail_strength, even_scores, uniform_blind
 from .network import build, multiple
 from .noise import NoiseCurve, estimate, told
 from .optimizer import Muon
@@ -225,6 +225,8 @@ class Training:
         rate = self.config.mask_rate
         if self.config.mask == "uniform":
             return uniform_blind(scores, rate), torch.full_like(scores[:, :1], rate)
+        if self.config.even:
+            scores = even_scores(scores)
         if self.config.mask == "bernoulli" or self.medium is None:
             return scores < rate, torch.full_like(scores[:, :1], rate)
         chance = blind_probability(detail, rate, self.config.rho)  # (B, 1, h, w)

@@ -107,7 +107,7 @@ class _Draughtsman:
         assert self._sketch is not None
         assert self._image is not None
         plane = (tuple(sorted(request.index.items())), id(arrays), request.news, config.detail)
-        plane += (config.gain, config.offset, config.read_noise)
+        plane += (config.even, config.gain, config.offset, config.read_noise)
         if plane != self._plane:
             anew = True
             where = request.axes.plane_slices(request.index)

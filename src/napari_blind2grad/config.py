@@ -225,6 +225,14 @@ class Config:
         lowest="not told",
     )
 
+    counts: bool = _p(
+        True,
+        "Photon counts",
+        "Find out whether the values are photon counts, or whole multiples of a step that stands for one. "
+        "Their noise is known then, as if the step were told as the camera's gain.",
+        group="noise",
+    )
+
     # --- masks and loss
     mask: str = _p(
         "dual",
@@ -549,6 +557,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
                 iterations=3000,
                 cycles=6,
                 detail="literal",
+                counts=False,
                 even=False,
                 importance=False,
                 rho=0.9,

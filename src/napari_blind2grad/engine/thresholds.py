@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from ..axes import Axes
 from ..config import Config
 from ..errors import InputError, translated
+from .counts import photon_step, with_step
 from .gradient import edge_strength
 from .held_out import shown_scores
 from .inputs import fill
@@ -79,6 +80,7 @@ class Sketch:
             self._stack = check(image, axes)
         self._groups = self._stack.groups(config.networks)
         self._loaded: dict[int, tuple[Planes, NoiseCurve]] = {}
+        self._step: float | None = None
 
     @property
     def scales(self) -> tuple[float, ...]:
@@ -112,7 +114,7 @@ class Sketch:
             medium = fill(noisy, valid.float().expand_as(noisy), float(noisy.mean()))
             if denoised is not None:
                 medium = self._mapped(denoised, where[0], medium)
-            noise = told(noise, config, planes.maps[where[0]])
+            noise = told(noise, self._counted(config), planes.maps[where[0]])
             detail = detail_strength(noisy, valid, medium, noise, config.detail)
             y, x = planes.height, planes.width
             seed = seed_of(self._config, group)
@@ -133,6 +135,12 @@ class Sketch:
         blind = shown_blind(distances.scores, detail, config)
         gate = edge_gate(distances.edges, config.eps_s / SCALE)
         return dual_mask_labels(blind, detail).numpy(), gate.to(torch.uint8).numpy()
+
+    def _counted(self, config: Config) -> Config:
+        """Return `config` with what a run would find out of photon counts."""
+        if self._step is None:
+            self._step = photon_step(self._stack)
+        return with_step(config, self._step)
 
     def _load(self, group: int) -> tuple[Planes, NoiseCurve]:
         if group not in self._loaded:

@@ -16,6 +16,7 @@ from ..config import Config
 from ..events import Event, Progress, Result, Started
 from . import device as devices
 from .clock import Clock
+from .counts import with_counts
 from .maps import plane_maps
 from .noise import channel_sigma
 from .output import Output
@@ -63,13 +64,13 @@ class Told:
         previews: bool = True,
     ) -> None:
         self.stack = stack
-        self.config = config
+        self.config, counted = with_counts(stack, config)
         self.should_stop = should_stop
         self.focus = focus
         self.warm = warm
         self.previews = previews
         self.continued = False
-        self.notes = [*stack.notes, *_words(config)]
+        self.notes = [*stack.notes, *(counted or _words(config))]
         self.refresh_due = False
         self.trained: list[Trained | None] = []
         self.keep: Keep | None = None

@@ -22,6 +22,8 @@ _LEAST = 3.0
 #: by no more than so many standard errors, and what a quarter of the levels must not exceed. Texture adds to
 #: a variance, and nothing takes from it.
 _LOW, _ERRORS, _HIGH = 0.92, 3.0, 1.3
+#: Read noise in photons that is as good as none: 0 would mean that it is not known.
+_NO_READ_NOISE = 1e-3
 #: Brightness must change by this factor at least: noise of one strength has the right variance somewhere.
 _RANGE = 2.0
 
@@ -51,7 +53,7 @@ def with_step(config: Config, step: float) -> Config:
     """Return `config` with the gain `step`, unless that is 0, or `config` has it otherwise."""
     if config.knows_noise or not config.counts or not step:
         return config
-    return config.replace(gain=step, offset=0.0)
+    return config.replace(gain=step, offset=0.0, read_noise=_NO_READ_NOISE * step)
 
 
 def photon_step(stack: Stack) -> float:

@@ -22,7 +22,7 @@ demo: setup ## denoise the sample in a real napari window; results in demo-outpu
 	@$(BIN)/python -m napari_blind2grad.gui.demo --output demo-output $(ARGS)
 
 test: setup ## every test, with real napari windows (on Linux under Xvfb), on two cores
-	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 bench: ## measure ours and the peers on a few images (15 minutes); table in docs/results.md
 	@$(SETUP) --no-window --extras all,test,dev,bench

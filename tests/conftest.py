@@ -48,6 +48,12 @@ def pytest_configure(config):
         os.environ["TEST_LOCKS"] = locks.name  # the test processes inherit it
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items):
+    """Begin with what takes minutes, so that no process is left alone with it while the others are done."""
+    items.sort(key=lambda item: item.path.parent.name != "volume")
+
+
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_protocol(item):
     """Let a quiet test wait until those of the other processes are done, and hold the next ones back."""

@@ -12,7 +12,7 @@ from ..config import Config
 from .noise import estimate
 from .stack import Stack
 
-#: Planes that are looked at, and values among which the step is looked for.
+#: Planes and values that are looked at.
 _PLANES, _VALUES = 8, 1_000_000
 #: A count has no more different values than this.
 _DIFFERENT = 4096
@@ -71,7 +71,7 @@ def photon_step(stack: Stack) -> float:
 
 def _step_of(stack: Stack, channel: int) -> float:
     array = stack.array[channel, :, :, 0].reshape(-1, *stack.array.shape[4:])  # (T·Z, Y, X)
-    some = array[:: max(1, -(-len(array) // _PLANES))]
+    some = _middle(array[:: max(1, -(-len(array) // _PLANES))])
     step = step_between(some)
     if not step:
         return 0.0
@@ -91,14 +91,22 @@ def _step_of(stack: Stack, channel: int) -> float:
     return step if least >= low and usual <= _HIGH else 0.0
 
 
+def _middle(planes: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return the middle of all planes, of no more than the usual number of values."""
+    count, y, x = planes.shape
+    side = int((_VALUES / count) ** 0.5)
+    rows = min(y, max(side, _VALUES // (count * x)))
+    columns = min(x, _VALUES // (count * rows))
+    top, left = (y - rows) // 2, (x - columns) // 2
+    return planes[:, top : top + rows, left : left + columns]
+
+
 def step_between(values: npt.NDArray[Any]) -> float:
     """Return the step that all `values` are whole multiples of, or 0 if there is none.
 
     Rounding to whole grey values is allowed for, so that counts times 333.3 are found in integers.
     """
-    flat = values.reshape(-1)
-    flat = flat[:: max(1, flat.size // _VALUES) | 1].astype(np.float64)
-    found = np.unique(flat[np.isfinite(flat)])
+    found = np.unique(values[np.isfinite(values)]).astype(np.float64)
     if not 3 <= len(found) <= _DIFFERENT or found[0] < 0:
         return 0.0
     slack = 0.51 if values.dtype.kind in "ui" else 1e-6 * float(found[-1])

@@ -2,11 +2,48 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 import torch
 
 from napari_blind2grad import Config
+from napari_blind2grad.engine import optimizer as ours
 from napari_blind2grad.engine.optimizer import Muon, orthogonalise
+
+#: Prints whether a run loads PyTorch's compiler.
+RUN = """
+import sys
+import numpy as np
+from napari_blind2grad import Config, denoise
+noisy = np.random.default_rng(0).normal(size=(32, 32)).astype(np.float32)
+denoise(noisy, config=Config(iterations=4, cycles=2, width=4, depth=1, optimizer=sys.argv[1]))
+print("torch._dynamo" in sys.modules)
+"""
+
+
+@pytest.mark.parametrize("name", ["adam", "adamw", "muon"])
+def test_no_run_loads_the_compiler(name: str) -> None:
+    """It takes 1.5 s, of 12 that `fast` takes for 512 × 512 pixels, and nothing here uses it."""
+    done = subprocess.run(
+        [sys.executable, "-c", RUN, name], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split()[-1] == "False"
+
+
+@pytest.mark.parametrize("name", ["Adam", "AdamW"])
+def test_steps_are_those_of_pytorch(name: str) -> None:
+    found = []
+    for module in (torch.optim, ours):
+        weight = torch.nn.Parameter(torch.linspace(-1, 1, 12))
+        optimizer = getattr(module, name)([weight], lr=0.01, fused=True)
+        for power in (1, 2, 3):
+            optimizer.zero_grad(set_to_none=True)
+            weight.pow(2 * power).sum().backward()
+            optimizer.step()
+        found.append(weight.detach())
+    assert torch.equal(*found)
 
 
 @pytest.mark.parametrize("shape", [(4, 36), (36, 4), (8, 8), (32, 288)])

@@ -177,7 +177,7 @@ class Application(Run):
         )
         layout = self.config.replace(**sees)
         planes = self._load(self.groups[group], layout)
-        training = Training(planes, self.config, self.dtype, seed_of(self.config, number))
+        training = Training(planes, self.informed, self.dtype, seed_of(self.config, number))
         training.network.standardise(found.center, found.spread)
         training.network.load_state_dict(dict(found.weights))
         return training

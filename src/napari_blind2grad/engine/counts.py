@@ -22,38 +22,31 @@ _LEAST = 3.0
 #: by no more than so many standard errors, and what a quarter of the levels must not exceed. Texture adds to
 #: a variance, and nothing takes from it.
 _LOW, _ERRORS, _HIGH = 0.92, 3.0, 1.3
+#: With so few pixels that less than this would do, nothing is believed.
+_LOWEST = 0.8
 #: Read noise in photons that is as good as none: 0 would mean that it is not known.
 _NO_READ_NOISE = 1e-3
 #: Brightness must change by this factor at least: noise of one strength has the right variance somewhere.
 _RANGE = 2.0
 
 
-def with_counts(stack: Stack, config: Config) -> tuple[Config, tuple[str, ...]]:
-    """Return `config` with the gain of `stack`, if that consists of photon counts, and a note that says so.
+def with_step(config: Config, step: float) -> Config:
+    """Return `config` with the noise of photon counts of `step` told; as it is if `step` is 0.
 
     The noise of counts is known: their variance is their mean.
-
-    Parameters
-    ----------
-    stack
-        The checked input.
-    config
-        Settings; unchanged where they tell the noise, or do not want this.
     """
-    if config.knows_noise or not config.counts:
-        return config, ()
-    step = photon_step(stack)
-    if not step:
-        return config, ()
-    note = f"The values are photon counts, {step:.4g} for each photon: the noise is known by that."
-    return with_step(config, step), (note,)
-
-
-def with_step(config: Config, step: float) -> Config:
-    """Return `config` with the gain `step`, unless that is 0, or `config` has it otherwise."""
-    if config.knows_noise or not config.counts or not step:
+    if not step or not _wanted(config):
         return config
     return config.replace(gain=step, offset=0.0, read_noise=_NO_READ_NOISE * step)
+
+
+def step_if_wanted(stack: Stack, config: Config) -> float:
+    """Return :func:`photon_step`, or 0 where `config` tells the noise, or does not want to know."""
+    return photon_step(stack) if _wanted(config) else 0.0
+
+
+def _wanted(config: Config) -> bool:
+    return config.counts and not config.knows_noise
 
 
 def photon_step(stack: Stack) -> float:
@@ -88,7 +81,7 @@ def _step_of(stack: Stack, channel: int) -> float:
     samples = mapped.numel() / 4 * len(ratios) / len(curve.levels) / 3
     low = min(_LOW, 1.0 - _ERRORS * 1.2 * (2 / samples) ** 0.5)
     least, usual = min(float(part.mean()) for part in thirds), float(ratios.quantile(0.25))
-    return step if least >= low and usual <= _HIGH else 0.0
+    return step if least >= low >= _LOWEST and usual <= _HIGH else 0.0
 
 
 def _middle(planes: npt.NDArray[Any]) -> npt.NDArray[Any]:

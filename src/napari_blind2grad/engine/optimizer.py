@@ -1,12 +1,14 @@
-"""Muon: steps along the orthogonalised momentum of each convolution's weights."""
+"""Adam, and Muon: steps along the orthogonalised momentum of each convolution's weights."""
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.optim import Optimizer
 
 #: Coefficients of the quintic iteration that drives all singular values towards 1 (K. Jordan et al., "Muon:
 #: an optimizer for hidden layers in neural networks", 2024).
@@ -46,7 +48,38 @@ def orthogonalise(matrices: Sequence[Tensor]) -> list[Tensor]:
     return [x if m.shape[0] <= m.shape[1] else x.T for x, m in zip(found, matrices, strict=True)]
 
 
-class Muon(torch.optim.Optimizer):
+class _Light(Optimizer):
+    """An optimiser that does without PyTorch's compiler.
+
+    PyTorch loads it with the first optimiser, which takes 1.5 s, only to keep it away from these methods.
+    """
+
+    add_param_group = inspect.unwrap(Optimizer.add_param_group)
+    zero_grad = inspect.unwrap(Optimizer.zero_grad)
+
+
+_adam_step, _adamw_step = (inspect.unwrap(c.step) for c in (torch.optim.Adam, torch.optim.AdamW))
+
+
+class Adam(_Light, torch.optim.Adam):
+    """PyTorch's Adam."""
+
+    @torch.no_grad()
+    def step(self, closure: Any = None) -> None:  # type: ignore[override]  # noqa: ARG002
+        """Move all weights that have a gradient."""
+        _adam_step(self)
+
+
+class AdamW(_Light, torch.optim.AdamW):
+    """PyTorch's AdamW."""
+
+    @torch.no_grad()
+    def step(self, closure: Any = None) -> None:  # type: ignore[override]  # noqa: ARG002
+        """Move all weights that have a gradient."""
+        _adamw_step(self)
+
+
+class Muon(_Light):
     """Momentum, orthogonalised, for convolution weights; all else is left to another optimiser.
 
     Each step moves all directions of a weight matrix alike, where AdamW follows the few strong ones first: at

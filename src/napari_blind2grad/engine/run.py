@@ -145,7 +145,7 @@ class Run(Told):
 
     def _begin(self, group: int) -> Training:
         planes = self._load(self.groups[group], self.config)
-        training = Training(planes, self.config, self.dtype, seed_of(self.config, group))
+        training = Training(planes, self.informed, self.dtype, seed_of(self.config, group))
         self.guide = None
         if self.warm is not None and self.resume is None:
             self.continued = self.warm.into(group, training.network)
@@ -285,7 +285,7 @@ class Run(Told):
             live = {name: getattr(answer, name) for name in LIVE}
             before, self.config = self.config, self.config.replace(**live)
             if self.config != before:
-                self.training.steer(self.config)
+                self.training.steer(self.informed)
                 self.clock.preview_soon()
                 self._hasten(before)
 

@@ -16,7 +16,7 @@ from ..config import Config
 from ..events import Event, Progress, Result, Started
 from . import device as devices
 from .clock import Clock
-from .counts import with_counts
+from .counts import step_if_wanted, with_step
 from .maps import plane_maps
 from .noise import channel_sigma
 from .output import Output
@@ -29,8 +29,12 @@ Focus = Callable[[], Mapping[str, int]]
 Events = Generator[Event, Config | None, None]
 
 
-def _words(config: Config) -> list[str]:
-    """Return a note on the camera's noise, where it is told."""
+def _words(config: Config, step: float) -> list[str]:
+    """Return a note on the camera's noise, where it is told, or known as that of photon counts of `step`."""
+    if step:
+        return [
+            f"The values are photon counts, {step:.4g} for each photon: the noise is known by that."
+        ]
     if not config.knows_noise:
         return []
     if config.refines:
@@ -64,13 +68,14 @@ class Told:
         previews: bool = True,
     ) -> None:
         self.stack = stack
-        self.config, counted = with_counts(stack, config)
+        self.config = config
+        self.step_of_counts = step_if_wanted(stack, config)
         self.should_stop = should_stop
         self.focus = focus
         self.warm = warm
         self.previews = previews
         self.continued = False
-        self.notes = [*stack.notes, *(counted or _words(config))]
+        self.notes = [*stack.notes, *_words(config, self.step_of_counts)]
         self.refresh_due = False
         self.trained: list[Trained | None] = []
         self.keep: Keep | None = None
@@ -89,6 +94,11 @@ class Told:
         self.stopped = False
         self.losses: list[npt.NDArray[np.float32]] = []
         self.last_loss: npt.NDArray[np.float32] = np.full(3, np.nan, np.float32)
+
+    @property
+    def informed(self) -> Config:
+        """The settings, with the noise of photon counts told, if the image consists of such."""
+        return with_step(self.config, self.step_of_counts)
 
     @cached_property
     def output(self) -> Output:

@@ -17,7 +17,7 @@ from .losses import blind2grad_loss
 from .masks import blind_probability, detail_strength, even_scores, uniform_blind
 from .network import build, multiple
 from .noise import NoiseCurve, estimate, told
-from .optimizer import Muon
+from .optimizer import Adam, AdamW, Muon
 from .predict import Predictor
 from .sampling import Sampler
 from .stack import Planes
@@ -110,12 +110,12 @@ class Training:
         """Return the optimisers; the first one's gradients are clipped, and a second one is Muon."""
         fused, lr = device.type in ("cpu", "cuda"), self.config.lr
         if self.config.optimizer == "adam":
-            return [torch.optim.Adam(self.parameters, lr=lr, fused=fused)]
+            return [Adam(self.parameters, lr=lr, fused=fused)]
         muon = self.config.optimizer == "muon"
         kernels = [p for p in self.parameters if muon and p.ndim == 4 and p.shape[-1] > 1]
         chosen = {id(p) for p in kernels}
         rest = [p for p in self.parameters if id(p) not in chosen]
-        adamw = torch.optim.AdamW(rest, lr=lr, betas=(0.9, 0.99), weight_decay=1e-4, fused=fused)
+        adamw = AdamW(rest, lr=lr, betas=(0.9, 0.99), weight_decay=1e-4, fused=fused)
         return [adamw, Muon(kernels, lr=_MUON * lr)] if kernels else [adamw]
 
     @property

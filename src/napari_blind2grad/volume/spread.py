@@ -108,7 +108,7 @@ class _Work:
     ) -> None:
         self._executor, self._source = executor, source
         self._token = secrets.token_hex(16)
-        config = run.config
+        config = plan.config
         theirs = config.replace(
             # "As PyTorch likes it" would be all cores for each worker.
             threads=config.threads or 1,

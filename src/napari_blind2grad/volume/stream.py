@@ -259,7 +259,7 @@ def _plan(
     tile: tuple[int, int, int] | None,
     executor: Executor | None,
 ) -> Plan:
-    config, shape = run.config, source.shape
+    config, shape = run.informed, source.shape
     if tile is None:
         contexts = [n.context for n in run.networks.networks if n is not None]
         context = max(contexts)

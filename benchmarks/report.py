@@ -33,7 +33,8 @@ All methods get the same noisy array. PSNR is over the whole array, results clip
 and not clipped (`g25`); Poisson noise is `Poisson(λx)/λ` with x in 0 to 1 (`p30`); `real` pairs are as they
 come. W2S pairs were rescaled one by one, so a gain and an offset are fitted to the clean image before
 measuring, for every method. BM3D is given σ, and BM4D σ or λ, where the noise was made; ours only
-where its name says *told the noise*.
+where its name says *told the noise*, but finds λ by itself: the values of `p30` are photon counts, and
+recognised as such.
 
 Images of a set alternate between two halves. Choices belong on `tune`, and **the means below
 are over `report` alone**, but where a heading says otherwise: for each image the median over seeds, then the

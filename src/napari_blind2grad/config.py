@@ -113,10 +113,10 @@ class Config:
 
     # --- the method's own numbers, always visible
     omega: float = _p(
-        0.2,
+        0.1,
         "Edge weight ω",
         "How strongly edges that the masks hide must agree with those of the whole image. "
-        "It costs time, and in short runs a little accuracy; whether it helps an image has to be tried.",
+        "Much of it costs accuracy; whether a little helps an image has to be tried.",
         symbol="ω",
         low=0,
         high=4,
@@ -550,7 +550,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
         "fast": MappingProxyType({}),
         "balanced": MappingProxyType(dict(iterations=1800, cycles=6, fold=1, lr=0.001)),
-        # DESIGN section 1, literally; section 5.1.1 of the paper.
+        # Section 5.1.1 of the paper, literally.
         "paper": MappingProxyType(
             dict(
                 omega=0.8,

@@ -167,8 +167,11 @@ def test_stop_keeps_what_there_is(viewer, dock, lazy, qtbot):
     hold, made = threading.Event(), set()
 
     def reading():
-        arrays = dock.conductor.run and dock.conductor.run.worker.arrays
-        if threading.current_thread() is not threading.main_thread() and arrays.done == 2:
+        # The worker may read before its arrays are there, and the judge after the run.
+        run = dock.conductor.run
+        arrays = run and run.worker.arrays
+        aside = threading.current_thread() is not threading.main_thread()
+        if aside and arrays and arrays.done == 2:
             hold.wait(20)  # until Stop was pressed
 
     lazy.then = reading

@@ -66,7 +66,7 @@ def test_dim_images_have_a_root_too() -> None:
 
 @pytest.mark.parametrize(
     ("kept", "share"),
-    [(0.0, 0.5), (0.5, 0.75), (1.0, 1.0)],  # 1 − 1 · (1 − d) / 2
+    [(0.0, 0.5), (0.25, 0.75), (0.5, 1.0), (1.0, 1.0)],  # 1 − 1 · (1 − 2 d) / 2
 )
 def test_shares_by_hand(kept: float, share: float) -> None:
     rest = torch.full((2, 80, 90), 2.0**0.5)

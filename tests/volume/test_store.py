@@ -179,7 +179,7 @@ def test_memory_that_runs_short_costs_time_and_no_pixel(monkeypatch: pytest.Monk
 @pytest.mark.parametrize("shape", [(1, 1, 64, 1, 1024, 1024), (1, 1, 500, 1, 9000, 9000)])
 def test_tiles_fit_the_memory(shape: tuple[int, ...]) -> None:
     config = Config()
-    reach = Reach.of(build(1, 4, config, 0), config, 2, shape[2], guided=True)
+    reach = Reach.of(build(1, 4, config, 0), config, 2, guided=True)
     budget = 2**30
     tile = choose_tile(shape, reach, config, budget, 2)
     assert memory(tile, shape, reach, config, 2) <= budget

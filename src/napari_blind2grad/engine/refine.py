@@ -21,15 +21,6 @@ def shape(planes: int) -> Shape:
     return FLAT if planes < DEPTH else DEEP
 
 
-def gives_back(known: bool, planes: int) -> bool:
-    """Tell whether texture is given back where so many planes are filtered together.
-
-    With a noise that is `known` always. An estimate of it counts the finest texture in: in stacks, whose
-    neighbouring planes tell of the rest, what comes back is not worth the wider reach of tiles.
-    """
-    return known or planes < DEPTH
-
-
 def refine(
     noisy: Tensor,
     pilot: Tensor,
@@ -52,18 +43,13 @@ def refine(
         As in :func:`~napari_blind2grad.engine.collaborate.collaborate`.
     """
     root = root_of(noise) if len(noisy) == 1 else None
-    kept = torch.empty_like(out) if gives_back(noise.known is not None, len(noisy)) else None
+    kept = torch.empty_like(out) if noise.known else None
     if root is None:
         variance = _variance(noise, pilot)
         yield from collaborate(noisy, pilot, variance, out, shape(len(noisy)), origin, kept)
     else:
         even, guide = root.forward(noisy), root.of_mean(pilot)
-        ones = torch.ones_like(guide)
-        yield from collaborate(even, guide, ones, out, EVEN, origin, kept)
-        if kept is not None and noise.known is None:
-            # An estimate holds under the root at best; what is known holds for dark pixels, too.
-            out.copy_(give_back(even, out, ones, kept))
-            kept = None
+        yield from collaborate(even, guide, torch.ones_like(guide), out, EVEN, origin, kept)
         out.copy_(root.inverse(out))
     if kept is not None:
         out.copy_(_with_texture(noisy, out, noise, kept))

@@ -10,13 +10,10 @@ from ..engine.collaborate import DEPTH, EVEN, FLAT
 from ..engine.inputs import FILL_RADIUS
 from ..engine.network import UNet, fold, multiple
 from ..engine.predict import largest
-from ..engine.refine import gives_back
 from ..engine.texture import TEXTURE_REACH
 from .plan import Span
 from .planes import FILL_REACH, padded
 
-#: How far a pixel's blocks, and those like them, reach in the last step.
-BLOCKS_REACH = max(FLAT.reach, EVEN.reach)
 #: How far the detail map and the edge gate look around a pixel of ``x_m``.
 DETAIL_REACH = 3
 #: Planes that are filtered at once.
@@ -57,15 +54,16 @@ class Reach:
     multiple: int
 
     @classmethod
-    def of(cls, network: UNet, config: Config, context: int, depth: int, *, guided: bool) -> Reach:
-        """Return the distances for a network and a stack of `depth` planes."""
+    def of(cls, network: UNet, config: Config, context: int, *, guided: bool) -> Reach:
+        """Return the distances for a network."""
         own = network.radius() + max(FILL_RADIUS * config.dilation, FILL_REACH)
         refine = config.refines
-        texture = gives_back(config.knows_noise, depth if context else 1)
         return cls(
             network=own,
             detail=own + DETAIL_REACH if guided else 0,
-            refine=BLOCKS_REACH + TEXTURE_REACH * texture if refine else 0,
+            refine=max(FLAT.reach, EVEN.reach) + TEXTURE_REACH * config.knows_noise
+            if refine
+            else 0,
             planes=DEPTH - 1 if refine and context else 0,
             context=context,
             multiple=multiple(config),
@@ -169,7 +167,7 @@ def memory(
     seen = 2 * reach.context + 1
     held = wide * s * (5 * seen + 40) + once * s * (4 * seen + 24)
     kept = [min(n + 2 * reach.refine, whole) for n, whole in ((tile[1], y), (tile[2], x))]
-    filtered = planes * kept[0] * kept[1] * s * (50 if reach.refine > BLOCKS_REACH else 28)
+    filtered = planes * kept[0] * kept[1] * s * (50 if config.knows_noise else 28)
     return features + held + filtered + tile[0] * tile[1] * tile[2] * s * value_bytes
 
 

@@ -119,8 +119,7 @@ class _Network:
         self.guide = None
         if found.guide is not None and wanted:
             self.guide = self._built(found.guide, samples, config, device)
-        guided, depth = self.guide is not None, tiles.plan.canonical[2]
-        self.reach = Reach.of(self.final, config, found.context, depth, guided=guided)
+        self.reach = Reach.of(self.final, config, found.context, guided=self.guide is not None)
 
     def _built(self, weights: Weights, samples: int, config: Config, device: torch.device) -> UNet:
         network = build(samples, 2 * self.found.context * samples, config, 0)

@@ -167,7 +167,7 @@ def memory(
     seen = 2 * reach.context + 1
     held = wide * s * (5 * seen + 40) + once * s * (4 * seen + 24)
     kept = [min(n + 2 * reach.refine, whole) for n, whole in ((tile[1], y), (tile[2], x))]
-    filtered = planes * kept[0] * kept[1] * s * (50 if config.knows_noise else 28)
+    filtered = planes * kept[0] * kept[1] * s * (70 if config.knows_noise else 28)
     return features + held + filtered + tile[0] * tile[1] * tile[2] * s * value_bytes
 
 

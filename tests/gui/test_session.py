@@ -261,7 +261,7 @@ def run_pause_steer_stop(session):
     assert "Noise σ" in session.text("noise")
     session.photograph("stopped")
     session.type("iterations", str(SMALL.iterations))
-    session.type("omega", "0.2")
+    session.type("omega", str(SMALL.omega))
 
 
 def go_back_in_history(session):
@@ -319,7 +319,7 @@ def keep_tuning(session):
     assert finished.args[0].config.omega == 1.1
     assert session.layer("denoised").metadata["blind2grad"]["continued"]
     session.click("tune")
-    session.type("omega", "0.2")
+    session.type("omega", str(SMALL.omega))
 
 
 def look_at_the_quality(session):

@@ -11,12 +11,15 @@ from ..config import Config
 from .inputs import FILL_RADIUS, assemble
 from .masks import blind_probability, coordinate_noise, even_scores, uniform_blind
 from .network import UNet
+from .noise import NoiseCurve
 from .stack import Planes
 from .standout import PlacedStandout
 from .tiling import orient, orient_back, tiles
 
 #: Sides of a tile's kept part: what fits a laptop's memory in one forward pass, and a GPU's.
 _CORE = {"cpu": 768, "cuda": 2048, "mps": 1024}
+#: Weight of a prediction that did not see the pixel, where the noise is known, against 1 of those that did.
+_HIDDEN = 1e-3
 
 
 def largest(device: str) -> int:
@@ -36,6 +39,39 @@ def mask_scores(planes: Planes, seed: int, plane: int, turn: int, samples: int =
     return torch.stack(
         [coordinate_noise(seed, number, turn * 4 + s, rows, columns) for s in range(samples)]
     )
+
+
+class Mean:
+    """The mean of predictions under fresh masks (section 5.1.1).
+
+    Where the noise is known, it is known to be independent from pixel to pixel. Those predictions count then
+    that saw the pixel itself, of which the last step makes more. An estimated noise may be correlated, which
+    a network that sees the pixel takes for signal.
+
+    Parameters
+    ----------
+    like
+        A plane, shape (1, S, H, W).
+    noise
+        Its noise.
+    config
+        Whether there is a last step.
+    """
+
+    def __init__(self, like: Tensor, noise: NoiseCurve, config: Config) -> None:
+        self._hidden = _HIDDEN if config.refines and noise.known else 1.0
+        self._total = torch.zeros_like(like)
+        self._weight = torch.zeros_like(like)
+
+    def add(self, estimate: Tensor, keep: Tensor) -> None:
+        """Take a prediction and its mask Ω, both of shape (1, S, H, W)."""
+        weight = keep + self._hidden * (1.0 - keep)
+        self._total.addcmul_(estimate, weight)
+        self._weight += weight
+
+    def value(self) -> Tensor:
+        """Return the mean, shape (1, S, H, W)."""
+        return self._total / self._weight
 
 
 @dataclass
@@ -90,8 +126,8 @@ class Predictor:
 
     def masked(
         self, plane: int, turn: int, detail: Tensor, gate: Tensor | None, share: float | None
-    ) -> Tensor:
-        """Return one of the predictions under fresh masks whose mean is the denoised plane (section 5.1.1).
+    ) -> tuple[Tensor, Tensor]:
+        """Return one of the predictions under fresh masks whose :class:`Mean` is the denoised plane, and Ω.
 
         Parameters
         ----------
@@ -103,7 +139,7 @@ class Predictor:
             As in :meth:`forward`.
         """
         keep = self.draw_keep(plane, turn + 1, detail, share)
-        return self.forward(plane, keep, turn % 8 if self.config.augment else 0, gate, turn)
+        return self.forward(plane, keep, turn % 8 if self.config.augment else 0, gate, turn), keep
 
     @torch.no_grad()
     def forward(

@@ -17,6 +17,7 @@ from . import device as devices
 from .clock import Clock
 from .network import multiple
 from .output import Where
+from .predict import Mean
 from .refine import refine
 from .snapshot import Keep, Snapshot, capture, restore
 from .stack import Planes, check, load
@@ -262,15 +263,15 @@ class Run(Told):
         gate = training.gate[plane : plane + 1].float() if config.stochastic else None
         channel = training.planes.index[plane][0]
         share = training.share(channel) if config.mask == "dual" else None
-        total = torch.zeros_like(training.planes.noisy[:1])
+        mean = Mean(training.planes.noisy[:1], training.noise_at(plane), config)
         turns = 0
         while turns < config.passes and not (turns and self._stop()):
-            total += training.predictor.masked(plane, turns, detail, gate, share)
+            mean.add(*training.predictor.masked(plane, turns, detail, gate, share))
             turns += 1
-            self.clock.done += total[0, 0].numel()
+            self.clock.done += detail.numel()
             if self.clock.progress_due():
                 yield from self._tell(self._progress("predict", fetch=False))
-        return total / turns
+        return mean.value()
 
     def _stop(self) -> bool:
         self.stopped = self.stopped or self.should_stop()

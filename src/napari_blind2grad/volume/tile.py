@@ -20,7 +20,7 @@ from ..engine.network import UNet, build
 from ..engine.noise import NoiseCurve, told
 from ..engine.normalize import IntensityMap
 from ..engine.output import in_image_units, output_dtype
-from ..engine.predict import Predictor
+from ..engine.predict import Mean, Predictor
 from ..engine.refine import Passing, refine
 from ..engine.stack import Planes
 from ..engine.standout import edge_gate
@@ -239,11 +239,11 @@ class _Column:
         if config.mask == "dual":
             share = network.facts.shares[network.facts.channels.index(self.tile.c)]
         predictor = self._predictor(network.final, planes)
-        mean = torch.zeros_like(planes.noisy)
+        passes = Mean(planes.noisy, self.noise, config)
         for turn in range(config.passes):
-            mean += predictor.masked(0, turn, detail, edges, share)
+            passes.add(*predictor.masked(0, turn, detail, edges, share))
             yield 1 / total
-        mean /= config.passes
+        mean = passes.value()
         noisy = torch.where(planes.valid, planes.noisy, mean)
         shown = [self._inner(m, self.predicted, self.kept)[0].clone() for m in (noisy, mean)]
         return shown[0], shown[1]

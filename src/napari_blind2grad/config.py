@@ -173,7 +173,7 @@ class Config:
         live=True,
     )
     iterations: int = _p(
-        320,
+        260,
         "Iterations",
         "Training steps. More is slower and, up to a point, sharper and cleaner.",
         low=1,
@@ -549,7 +549,7 @@ def parameters() -> Iterator[Parameter]:
 PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
         "fast": MappingProxyType({}),
-        "balanced": MappingProxyType(dict(iterations=2000, cycles=6, fold=1, lr=0.001)),
+        "balanced": MappingProxyType(dict(iterations=1000, cycles=6, fold=1, lr=0.001, batch=4)),
         # Section 5.1.1 of the paper, literally.
         "paper": MappingProxyType(
             dict(

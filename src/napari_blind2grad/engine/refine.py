@@ -10,10 +10,20 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+from ..config import Config
 from .collaborate import DEEP, DEPTH, EVEN, FLAT, Shape, collaborate, divide, gather
 from .even import root_of
 from .noise import NoiseCurve
 from .texture import give_back
+
+#: Share of the network's image in a filtered stack whose noise is known, if the network sees single pixels:
+#: it is as good as the filter's then, and errs in other places.
+_NETWORK = 0.5
+
+
+def network_share(config: Config) -> float:
+    """Return the part that the network's image has in stacks whose noise is known."""
+    return _NETWORK if config.fold == 1 else 0.0
 
 
 def shape(planes: int) -> Shape:
@@ -27,6 +37,7 @@ def refine(
     noise: NoiseCurve,
     out: Tensor,
     origin: tuple[int, int] = (0, 0),
+    share: float = 0.0,
 ) -> Iterator[int]:
     """Fill `out` with the refined image; yield, now and then, how many values are done since the last time.
 
@@ -41,6 +52,8 @@ def refine(
         The noise of the whole image.
     out, origin
         As in :func:`~napari_blind2grad.engine.collaborate.collaborate`.
+    share
+        See :func:`network_share`; counts for stacks alone.
     """
     root = root_of(noise) if len(noisy) == 1 else None
     kept = torch.empty_like(out) if noise.known else None
@@ -52,6 +65,8 @@ def refine(
         yield from collaborate(even, guide, torch.ones_like(guide), out, EVEN, origin, kept)
         out.copy_(root.inverse(out))
     if kept is not None:
+        if len(noisy) >= DEPTH:
+            out.lerp_(pilot, share)
         out.copy_(_with_texture(noisy, out, noise, kept))
 
 
@@ -71,13 +86,16 @@ class Passing:
     ----------
     noise
         The noise of the whole image.
-    origin
-        As in :func:`~napari_blind2grad.engine.collaborate.collaborate`.
+    origin, share
+        As in :func:`refine`.
     """
 
-    def __init__(self, noise: NoiseCurve, origin: tuple[int, int] = (0, 0)) -> None:
+    def __init__(
+        self, noise: NoiseCurve, origin: tuple[int, int] = (0, 0), share: float = 0.0
+    ) -> None:
         self.noise = noise
         self.origin = origin
+        self.share = share
         self._held: list[
             Tensor
         ] = []  # noisy planes and pilots of blocks that are not complete, and sums
@@ -115,5 +133,6 @@ class Passing:
         done = [part[:ready] for part in sums]
         divide(done)
         if self.noise.known and ready:
+            done[0].lerp_(pilot[:ready], self.share)
             return _with_texture(noisy[:ready], done[0], self.noise, done[2])
         return done[0]

@@ -18,7 +18,7 @@ from .clock import Clock
 from .network import multiple
 from .output import Where
 from .predict import Mean
-from .refine import refine
+from .refine import network_share, refine
 from .snapshot import Keep, Snapshot, capture, restore
 from .stack import Planes, check, load
 from .told import Events, Focus, Told
@@ -250,7 +250,7 @@ class Run(Told):
             noise = self.training.noise_at(
                 chosen[0].start if isinstance(chosen[0], slice) else chosen[0]
             )
-            for done in refine(shown, pilot, noise, refined):
+            for done in refine(shown, pilot, noise, refined, share=network_share(self.config)):
                 self.clock.done += done
                 if self.clock.progress_due():
                     yield from self._tell(self._progress("predict", fetch=False))

@@ -21,7 +21,7 @@ from ..engine.noise import NoiseCurve, told
 from ..engine.normalize import IntensityMap
 from ..engine.output import in_image_units, output_dtype
 from ..engine.predict import Mean, Predictor
-from ..engine.refine import Passing, refine
+from ..engine.refine import Passing, network_share, refine
 from ..engine.stack import Planes
 from ..engine.standout import edge_gate
 from ..engine.training import SCALE, seed_of
@@ -200,7 +200,8 @@ class _Column:
         if self.network.reach.context and self.shape[2] >= DEPTH:
             if not self._passing:
                 samples = range(final.shape[1])
-                self._passing = [Passing(self.noise, origin) for _ in samples]
+                share = network_share(self.config)
+                self._passing = [Passing(self.noise, origin, share) for _ in samples]
             parts = [
                 passing.add(noisy[:, s], final[:, s], last=last)
                 for s, passing in enumerate(self._passing)

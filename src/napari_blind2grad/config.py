@@ -549,7 +549,7 @@ def parameters() -> Iterator[Parameter]:
 PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
         "fast": MappingProxyType({}),
-        "balanced": MappingProxyType(dict(iterations=1000, cycles=6, fold=1, lr=0.001, batch=4)),
+        "balanced": MappingProxyType(dict(iterations=800, cycles=6, fold=1, lr=0.001, batch=4)),
         # Section 5.1.1 of the paper, literally.
         "paper": MappingProxyType(
             dict(

@@ -173,7 +173,7 @@ class Config:
         live=True,
     )
     iterations: int = _p(
-        300,
+        260,
         "Iterations",
         "Training steps. More is slower and, up to a point, sharper and cleaner.",
         low=1,

@@ -173,7 +173,7 @@ class Config:
         live=True,
     )
     iterations: int = _p(
-        260,
+        320,
         "Iterations",
         "Training steps. More is slower and, up to a point, sharper and cleaner.",
         low=1,
@@ -395,7 +395,7 @@ class Config:
         live=True,
     )
     patch: int = _p(
-        160,
+        192,
         "Patch",
         "Side of the square patches trained on; 0 takes whole planes.",
         low=0,
@@ -549,9 +549,7 @@ def parameters() -> Iterator[Parameter]:
 PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
         "fast": MappingProxyType({}),
-        "balanced": MappingProxyType(
-            dict(iterations=800, cycles=6, fold=1, lr=0.001, patch=192, batch=4)
-        ),
+        "balanced": MappingProxyType(dict(iterations=800, cycles=6, fold=1, lr=0.001, batch=4)),
         # Section 5.1.1 of the paper, literally.
         "paper": MappingProxyType(
             dict(

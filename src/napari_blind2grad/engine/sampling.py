@@ -49,8 +49,8 @@ class Sampler:
     planes
         What to draw from.
     config
-        Patch size, batch size and whether to flip and rotate. A batch of size 0 becomes about a quarter of
-        the pixels, but one or two patches: noisy gradients take most away from single planes.
+        Patch size, batch size and whether to flip and rotate. A batch of size 0 becomes an eighth of the
+        pixels, but one or two patches.
     multiple
         Patch sides are multiples of this.
     generator
@@ -65,8 +65,8 @@ class Sampler:
         self.height, self.width = height, width
         side = config.patch or max(height, width)
         self.rows, self.columns = (min(-(-side // multiple) * multiple, n) for n in (height, width))
-        quarter = round(len(planes) * height * width / (4 * self.patch))
-        self.batch = config.batch or min(_MOST, max(1, quarter))
+        eighth = len(planes) * height * width // (8 * self.patch)
+        self.batch = config.batch or min(_MOST, max(1, eighth))
         self.augment = config.augment
         self.generator = generator
         device = planes.noisy.device

@@ -56,6 +56,8 @@ class _Light(Optimizer):
 
     add_param_group = inspect.unwrap(Optimizer.add_param_group)
     zero_grad = inspect.unwrap(Optimizer.zero_grad)
+    # Steps before a CUDA graph is recorded are meant to run without one.
+    _warned_capturable_if_run_uncaptured = True
 
 
 _adam_step, _adamw_step = (inspect.unwrap(c.step) for c in (torch.optim.Adam, torch.optim.AdamW))
@@ -115,13 +117,15 @@ class Muon(_Light):
             if weights:
                 self._move(weights, group["lr"], group["momentum"], group["weight_decay"])
 
-    def _move(self, weights: list[Tensor], lr: float, momentum: float, decay: float) -> None:
+    def _move(
+        self, weights: list[Tensor], lr: float | Tensor, momentum: float, decay: float
+    ) -> None:
         flat = [self._direction(weight, momentum) for weight in weights]
         for weight, update in zip(weights, orthogonalise(flat), strict=True):
             o, i, ky, kx = weight.shape
-            rate = lr * _RMS * max(update.shape) ** 0.5
+            rate = lr * (_RMS * max(update.shape) ** 0.5)
             shaped = update.reshape(o, ky, kx, i).permute(0, 3, 1, 2)
-            weight.mul_(1 - lr * decay).add_(shaped, alpha=-rate)
+            weight.mul_(1 - lr * decay).sub_(shaped * rate)
 
     def _direction(self, weight: Tensor, momentum: float) -> Tensor:
         """Return Nesterov's momentum of one weight as a matrix (O, k·k·I)."""

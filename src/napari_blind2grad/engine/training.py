@@ -19,6 +19,7 @@ from .network import build, multiple
 from .noise import NoiseCurve, estimate, told
 from .optimizer import Adam, AdamW, Muon
 from .predict import Predictor
+from .replay import Replay
 from .sampling import Sampler
 from .stack import Planes
 from .standout import Standout, edge_gate
@@ -101,6 +102,8 @@ class Training:
         self.gate = torch.zeros_like(planes.valid)
         self._shares: dict[int, float] = {}
         self._pending: list[Tensor] = []
+        replays = device.type == "cuda"
+        self._replay = Replay(self._train, self.generator) if replays else None
 
     def _choose_targets(self) -> Tensor:
         held = [held_out(self.planes, self.predictor.seed, i) for i in range(len(self.planes))]
@@ -109,13 +112,16 @@ class Training:
     def _make_optimizers(self, device: torch.device) -> list[torch.optim.Optimizer]:
         """Return the optimisers; the first one's gradients are clipped, and a second one is Muon."""
         fused, lr = device.type in ("cpu", "cuda"), self.config.lr
+        replayed = device.type == "cuda"
         if self.config.optimizer == "adam":
-            return [Adam(self.parameters, lr=lr, fused=fused)]
+            return [Adam(self.parameters, lr=lr, fused=fused, capturable=replayed)]
         muon = self.config.optimizer == "muon"
         kernels = [p for p in self.parameters if muon and p.ndim == 4 and p.shape[-1] > 1]
         chosen = {id(p) for p in kernels}
         rest = [p for p in self.parameters if id(p) not in chosen]
-        adamw = AdamW(rest, lr=lr, betas=(0.9, 0.99), weight_decay=1e-4, fused=fused)
+        adamw = AdamW(
+            rest, lr=lr, betas=(0.9, 0.99), weight_decay=1e-4, fused=fused, capturable=replayed
+        )
         return [adamw, Muon(kernels, lr=_MUON * lr)] if kernels else [adamw]
 
     @property
@@ -128,6 +134,7 @@ class Training:
         """Take over changed live parameters; thresholds act on the maps of the current cycle at once."""
         before, self.config = self.config, config
         self.predictor.config = config
+        self._changed()
         if (before.eps_g, before.eps_s) != (config.eps_g, config.eps_s):
             self._shares.clear()
             for plane in range(len(self.planes)):
@@ -136,9 +143,14 @@ class Training:
     def begin_cycle(self, medium: Tensor) -> None:
         """Start a cycle from the denoised planes `medium` (eq. 3.10): new detail map and gate."""
         self.medium = medium
+        self._changed()
         self._shares.clear()
         for plane in range(len(self.planes)):
             self._map(plane)
+
+    def _changed(self) -> None:
+        if self._replay is not None:
+            self._replay.forget()
 
     def _map(self, plane: int) -> None:
         if self.medium is None:
@@ -183,6 +195,11 @@ class Training:
         progress
             Share of the run done, for the learning rate.
         """
+        lr = learning_rate(self.config, progress)
+        self._pending.append(self._replay(lr) if self._replay else self._train(lr))
+
+    def _train(self, lr: float | Tensor) -> Tensor:
+        """Train once with the learning rate `lr`; return the losses, shape (3,)."""
         config, planes = self.config, self.planes
         patches = self.sampler.draw()
         noisy = patches.take(planes.noisy)  # (B, S, h, w)
@@ -217,8 +234,8 @@ class Training:
             gradient=config.gradient,
             form=config.form,
         )
-        self._descend(loss.total, learning_rate(config, progress))
-        self._pending.append(torch.stack([part.detach() for part in loss]))
+        self._descend(loss.total, lr)
+        return torch.stack([part.detach() for part in loss])
 
     def _draw_blind(self, noisy: Tensor, detail: Tensor) -> tuple[Tensor, Tensor]:
         scores = torch.rand(noisy.shape, generator=self.generator, device=noisy.device)
@@ -232,7 +249,7 @@ class Training:
         chance = blind_probability(detail, rate, self.config.rho)  # (B, 1, h, w)
         return scores < chance, chance.clamp_min(1e-3)
 
-    def _descend(self, loss: Tensor, lr: float) -> None:
+    def _descend(self, loss: Tensor, lr: float | Tensor) -> None:
         for optimizer in self.optimizers:
             optimizer.zero_grad(set_to_none=True)
         # In units of the image's spread, so that one clipping threshold suits all images.

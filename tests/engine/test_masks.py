@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from napari_blind2grad.engine.masks import (
     blind_probability,
     class_probabilities,
+    coordinate_key,
     coordinate_noise,
     detail_distance,
     dual_mask_labels,
@@ -100,22 +101,22 @@ def test_labels() -> None:
 
 def test_coordinate_noise_does_not_know_tiles() -> None:
     rows, columns = torch.arange(40), torch.arange(56)
-    whole = coordinate_noise(7, 3, 11, rows, columns)
-    tile = coordinate_noise(7, 3, 11, rows[13:29], columns[8:50])
+    whole = coordinate_noise(coordinate_key(7, 3, 11), rows, columns)
+    tile = coordinate_noise(coordinate_key(7, 3, 11), rows[13:29], columns[8:50])
     assert torch.equal(whole[13:29, 8:50], tile)
 
 
 def test_coordinate_noise_is_uniform_and_independent() -> None:
     rows = columns = torch.arange(256)
-    one = coordinate_noise(0, 0, 0, rows, columns)
+    one = coordinate_noise(coordinate_key(0, 0, 0), rows, columns)
     assert float(one.min()) >= 0
     assert float(one.max()) < 1
     histogram = torch.histc(one, 16, 0, 1)
     assert float((histogram - 4096).abs().max()) < 5 * 4096**0.5
     for other in (
-        coordinate_noise(1, 0, 0, rows, columns),
-        coordinate_noise(0, 1, 0, rows, columns),
-        coordinate_noise(0, 0, 1, rows, columns),
+        coordinate_noise(coordinate_key(1, 0, 0), rows, columns),
+        coordinate_noise(coordinate_key(0, 1, 0), rows, columns),
+        coordinate_noise(coordinate_key(0, 0, 1), rows, columns),
         one.T,
         one.roll(1, 0),
         one.roll(1, 1),

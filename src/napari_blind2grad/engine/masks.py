@@ -6,7 +6,7 @@ A mask Ω is 1 where the network sees a pixel and 0 at a blind spot. Functions h
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 import torch
 from torch import Tensor
@@ -15,6 +15,8 @@ from .convolution import conv2d
 
 if TYPE_CHECKING:
     from .noise import NoiseCurve
+
+Whole = TypeVar("Whole", int, Tensor)
 
 #: No pixel class is hidden more often than this share between the mask rate and 1.
 _CAP = 0.5
@@ -105,7 +107,7 @@ def separable(image: Tensor, kernel: Tensor) -> Tensor:
 
 
 def class_probabilities(
-    detail: Tensor, rate: float, rho: float, share: float | None = None
+    detail: Tensor, rate: float, rho: float, share: float | Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
     """Return the chances of flat and of detail pixels to be blind, the total held at `rate` (eq. 3.3).
 
@@ -131,7 +133,7 @@ def class_probabilities(
     if share is None:
         share_of_each = detail.float().mean((1, 2, 3), keepdim=True)  # (B, 1, 1, 1)
     else:
-        share_of_each = torch.full_like(detail[:, :1, :1, :1], share, dtype=torch.float32)
+        share_of_each = torch.zeros_like(detail[:, :1, :1, :1], dtype=torch.float32) + share
     return _probabilities(share_of_each, rate, rho)
 
 
@@ -144,7 +146,7 @@ def _probabilities(share: Tensor, rate: float, rho: float) -> tuple[Tensor, Tens
 
 
 def blind_probability(
-    detail: Tensor, rate: float, rho: float, share: float | None = None
+    detail: Tensor, rate: float, rho: float, share: float | Tensor | None = None
 ) -> Tensor:
     """Return each pixel's chance to be blind, shape (B, 1, Y, X); see :func:`class_probabilities`."""
     flat, hidden = class_probabilities(detail, rate, rho, share)
@@ -225,15 +227,26 @@ def dual_mask_labels(blind: Tensor, detail: Tensor) -> Tensor:
     return blind.to(torch.uint8) + 2 * detail.to(torch.uint8)
 
 
-def coordinate_noise(seed: int, plane: int, turn: int, rows: Tensor, columns: Tensor) -> Tensor:
-    """Return uniform numbers that depend on nothing but the seed and the pixel's own coordinates.
-
-    So the masks of a prediction are the same however the image is cut into tiles, on every device.
+def coordinate_key(seed: int, plane: int, turn: int) -> int:
+    """Return what :func:`coordinate_noise` starts from.
 
     Parameters
     ----------
     seed, plane, turn
         Seed of the run, running number of the plane, number of the pass (and sample).
+    """
+    return _mix((seed * 0x9E3779B1 + plane * 0x85EBCA77 + turn * 0xC2B2AE3D) & _MASK32)
+
+
+def coordinate_noise(key: int | Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+    """Return uniform numbers that depend on nothing but the key and the pixel's own coordinates.
+
+    So the masks of a prediction are the same however the image is cut into tiles, on every device.
+
+    Parameters
+    ----------
+    key
+        From :func:`coordinate_key`; a number, or a scalar on the device.
     rows, columns
         Integer coordinates, shapes (Y,) and (X,).
 
@@ -242,21 +255,19 @@ def coordinate_noise(seed: int, plane: int, turn: int, rows: Tensor, columns: Te
     Tensor
         float32 in [0, 1), shape (Y, X).
     """
-    return (coordinate_bits(seed, plane, turn, rows, columns) >> 8).float() / 2**24
+    return (coordinate_bits(key, rows, columns) >> 8).float() / 2**24
 
 
-def coordinate_bits(seed: int, plane: int, turn: int, rows: Tensor, columns: Tensor) -> Tensor:
+def coordinate_bits(key: int | Tensor, rows: Tensor, columns: Tensor) -> Tensor:
     """Return 32 random bits for each pixel, as :func:`coordinate_noise`: int64, shape (Y, X)."""
-    key = _mix(torch.tensor((seed * 0x9E3779B1 + plane * 0x85EBCA77 + turn * 0xC2B2AE3D) & _MASK32))
-    start = int(key)
-    row = _mix((rows.long() * 0x9E3779B1 + start) & _MASK32)  # (Y,)
+    row = _mix((rows.long() * 0x9E3779B1 + key) & _MASK32)  # (Y,)
     return _mix((row[:, None] + columns.long()[None, :] * 0x85EBCA77) & _MASK32)  # (Y, X)
 
 
 _MASK32 = 0xFFFFFFFF
 
 
-def _mix(h: Tensor) -> Tensor:
+def _mix(h: Whole) -> Whole:
     # The finaliser of MurmurHash3: every input bit reaches every output bit.
     h = ((h ^ (h >> 16)) * 0x85EBCA6B) & _MASK32
     h = ((h ^ (h >> 13)) * 0xC2B2AE35) & _MASK32

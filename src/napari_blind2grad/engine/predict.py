@@ -9,11 +9,18 @@ from torch import Tensor
 
 from ..config import Config
 from .inputs import FILL_RADIUS, assemble
-from .masks import blind_probability, coordinate_noise, even_scores, uniform_blind
+from .masks import (
+    blind_probability,
+    coordinate_key,
+    coordinate_noise,
+    even_scores,
+    uniform_blind,
+)
 from .network import UNet
 from .noise import NoiseCurve
+from .replay import Recorded
 from .stack import Planes
-from .standout import PlacedStandout
+from .standout import PlacedStandout, Standout
 from .tiling import orient, orient_back, tiles
 
 #: Sides of a tile's kept part: what fits a laptop's memory in one forward pass, and a GPU's.
@@ -29,16 +36,21 @@ def largest(device: str) -> int:
 
 def mask_scores(planes: Planes, seed: int, plane: int, turn: int, samples: int = 1) -> Tensor:
     """Return uniform numbers for the mask of pass `turn` of one plane: shape (samples, H, W)."""
-    _, _, h, w = planes.noisy.shape
-    device = planes.noisy.device
-    rows, columns = (
-        torch.arange(first, first + n, device=device)
-        for first, n in zip(planes.origin, (h, w), strict=True)
-    )
+    return _scores(planes, _keys(planes, seed, plane, turn, samples))
+
+
+def _keys(planes: Planes, seed: int, plane: int, turn: int, samples: int) -> Tensor:
     number = planes.number(plane)
-    return torch.stack(
-        [coordinate_noise(seed, number, turn * 4 + s, rows, columns) for s in range(samples)]
+    keys = [coordinate_key(seed, number, turn * 4 + s) for s in range(samples)]
+    return torch.tensor(keys).to(planes.noisy.device, non_blocking=True)  # (S,)
+
+
+def _scores(planes: Planes, keys: Tensor) -> Tensor:
+    rows, columns = (
+        torch.arange(first, first + n, device=keys.device)
+        for first, n in zip(planes.origin, planes.noisy.shape[-2:], strict=True)
     )
+    return torch.stack([coordinate_noise(key, rows, columns) for key in keys])  # (S, H, W)
 
 
 class Mean:
@@ -94,12 +106,16 @@ class Predictor:
     dtype: torch.dtype
     seed: int
 
+    def __post_init__(self) -> None:
+        self._drawn = Recorded(self._draw)
+        self._shown = Recorded(self._show)
+
     def scores(self, plane: int, turn: int, samples: int = 1) -> Tensor:
         """Return uniform numbers for the mask of pass `turn`: shape (samples, H, W)."""
         return mask_scores(self.planes, self.seed, plane, turn, samples)
 
     def draw_keep(
-        self, plane: int, turn: int, detail: Tensor, share: float | None = None
+        self, plane: int, turn: int, detail: Tensor, share: float | Tensor | None = None
     ) -> Tensor:
         """Return the keep-mask Ω of one stochastic pass: floats, shape (1, S, H, W).
 
@@ -112,8 +128,15 @@ class Predictor:
         share
             As in :func:`~napari_blind2grad.engine.masks.class_probabilities`.
         """
-        samples = self.planes.noisy.shape[1]
-        scores = self.scores(plane, turn, samples)[None]
+        keys = _keys(self.planes, self.seed, plane, turn, self.planes.noisy.shape[1])
+        if share is None:
+            share = detail.float().mean()
+        config = self.config
+        setting = (config.mask, config.mask_rate, config.even, config.rho)
+        return self._drawn(detail, keys, share, setting=setting)
+
+    def _draw(self, detail: Tensor, keys: Tensor, share: Tensor | float) -> Tensor:
+        scores = _scores(self.planes, keys)[None]  # (1, S, H, W)
         if self.config.mask == "uniform":
             blind = uniform_blind(scores, self.config.mask_rate)
         else:
@@ -204,13 +227,20 @@ class Predictor:
         origin: tuple[int, int],
     ) -> Tensor:
         noisy, keep, context = (orient(part, turn) for part in (noisy, keep, context))
-        inputs = assemble(noisy, keep, context, self.config, self.network.center)
-        standout = None
-        if gate is not None:
+        if gate is None:
+            out = self._shown(noisy, keep, context)
+        else:
             standout = PlacedStandout(gate, self.config.dropout, draws, origin, turn)
+            out = self._show(noisy, keep, context, standout)
+        return orient_back(out, turn)
+
+    def _show(
+        self, noisy: Tensor, keep: Tensor, context: Tensor, standout: Standout | None = None
+    ) -> Tensor:
+        inputs = assemble(noisy, keep, context, self.config, self.network.center)
         training = self.network.training
         self.network.eval()
         with torch.autocast(noisy.device.type, self.dtype, enabled=self.dtype != torch.float32):
-            out = self.network(inputs.x, inputs.mask, inputs.filled, standout)
+            out: Tensor = self.network(inputs.x, inputs.mask, inputs.filled, standout)
         self.network.train(training)
-        return orient_back(out.float(), turn)
+        return out.float()

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from .masks import coordinate_bits
+from .masks import coordinate_bits, coordinate_key
 from .tiling import orient
 
 
@@ -104,6 +104,7 @@ class PlacedStandout(Standout):
         parts = []
         for group in range(-(-channels // 4)):  # four bytes from each draw
             turn = (draw << 20) + (self._layer << 12) + group + 1
-            bits = coordinate_bits(seed + 1, plane, turn, rows, columns)  # (y, x)
+            key = coordinate_key(seed + 1, plane, turn)
+            bits = coordinate_bits(key, rows, columns)  # (y, x)
             parts += [(bits >> (8 * k) & 0xFF).to(torch.uint8) for k in range(4)]
         return orient(torch.stack(parts[:channels]), self.turn)[None]

@@ -1,0 +1,97 @@
+"""Recordings give what the functions give that they were made of."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from napari_blind2grad import Config, denoise
+from napari_blind2grad.engine.network import multiple
+from napari_blind2grad.engine.replay import Recorded
+from napari_blind2grad.engine.stack import check, load
+from napari_blind2grad.engine.training import Training
+
+cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+
+
+@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=cuda)])
+def test_recorded_function(device: str) -> None:
+    slope = 2.0
+
+    def line(x: Tensor, offset: Tensor | float) -> Tensor:
+        return slope * x + offset
+
+    recorded = Recorded(line)
+    x = torch.arange(6.0, device=device)
+    for offset in (1.0, 3.0, -2.0, 5.0):
+        assert torch.equal(recorded(x, offset, setting=slope), 2 * x + offset)
+    shorter = x[1:4]
+    for _ in range(3):
+        assert torch.equal(recorded(shorter, 1.0, setting=slope), 2 * shorter + 1)
+    slope = 4.0
+    for _ in range(3):
+        assert torch.equal(recorded(x, 1.0, setting=slope), 4 * x + 1)
+
+
+def noisy(shape: tuple[int, ...]) -> np.ndarray:
+    rng = np.random.default_rng(0)
+    y = np.arange(shape[-2])[:, None]
+    x = np.arange(shape[-1])
+    return (100 + 40 * np.sin(y / 5) * np.cos(x / 7) + rng.normal(0, 10, shape)).astype(np.float32)
+
+
+def training(image: np.ndarray, config: Config, device: str) -> Training:
+    planes = load(check(image, None), [0], config, torch.device(device), multiple(config))
+    return Training(planes, config, torch.float32, 0)
+
+
+@cuda
+@pytest.mark.parametrize("optimizer", ["muon", "adamw", "adam"])
+def test_replayed_steps_train_as_others_do(optimizer: str) -> None:
+    image = noisy((96, 96))
+    config = Config(patch=64, optimizer=optimizer, device="cuda")
+    losses = {}
+    for replayed in (True, False):
+        run = training(image, config, "cuda")
+        if not replayed:
+            run._replay = None
+        for step in range(20):
+            run.step(step / 20)
+        run.steer(config.replace(omega=0.7))
+        for plane in range(len(run.planes)):
+            run.medium = run.planes.noisy.clone()
+            run._map(plane)
+        run._changed()
+        for _ in range(6):
+            run.step(0.5)
+        losses[replayed] = run.take_losses()
+    assert losses[True].shape == (26, 3)
+    np.testing.assert_allclose(losses[True], losses[False], rtol=0.02, atol=1e-5)
+    assert losses[True][-1, 2] > 0  # ω acts
+
+
+@cuda
+def test_a_gpu_gives_what_a_cpu_gives() -> None:
+    image = noisy((4, 96, 96))
+    clean = 100 + 40 * np.sin(np.arange(96)[:, None] / 5) * np.cos(np.arange(96) / 7)
+    errors = []
+    for device in ("cpu", "cuda"):
+        config = Config(patch=64, iterations=60, device=device, precision="float32")
+        result = denoise(image, "ZYX", config).image
+        errors.append(10 * np.log10(np.mean((result - clean) ** 2)))
+    assert abs(errors[0] - errors[1]) < 0.5
+    assert max(errors) < 10.0  # the noise has 20
+
+
+@cuda
+def test_predictions_on_a_gpu_follow_the_weights() -> None:
+    run = training(noisy((96, 96)), Config(patch=64, device="cuda"), "cuda")
+    seen = []
+    for _ in range(4):
+        run.step(0.3)
+        seen.append(run.predictor.forward(0, None))
+    assert all(not torch.equal(a, b) for a, b in pairwise(seen))

@@ -41,6 +41,7 @@ def _wake(threads: int, device: str) -> object:
     if device != "cpu" and torch.cuda.is_available():
         torch.zeros(1, device="cuda")
         torch.cuda.synchronize()
+        torch.cuda.reset_peak_memory_stats()
     return torch
 
 
@@ -65,7 +66,7 @@ def run(job: dict[str, object]) -> dict[str, object]:
     image = np.asarray(denoise(given, case.axes, dict(case.kind), job["seed"]))
     seconds = time.perf_counter() - began
     memory = peak_megabytes()
-    answer = {
+    result = {
         "status": "ok",
         "data_range": case.peak,
         **metrics.measure(image, clean, case.peak, case.axes, case.fit),
@@ -74,20 +75,25 @@ def run(job: dict[str, object]) -> dict[str, object]:
         "noisy_sha": hashlib.sha256(np.ascontiguousarray(noisy)).hexdigest()[:12],
     }
     if torch is not None and torch.cuda.is_available():
-        answer["peak_gpu_mb"] = round(torch.cuda.max_memory_allocated() / 2**20, 1)
+        result["peak_gpu_mb"] = round(torch.cuda.max_memory_allocated() / 2**20, 1)
     needs = peers.PEERS[n].needs if (n := job["method"].partition(":")[0]) in peers.PEERS else ()
-    answer["versions"] = machine.versions(tuple(dict.fromkeys((*machine.PACKAGES, *needs))))
-    return answer
+    result["versions"] = machine.versions(tuple(dict.fromkeys((*machine.PACKAGES, *needs))))
+    return result
+
+
+def attempt(job: dict[str, object]) -> dict[str, object]:
+    """Return what :func:`run` found, or how it failed."""
+    try:
+        return run(job)
+    except Exception as error:  # noqa: BLE001 - whatever a method fails with is its result
+        traceback.print_exc()
+        return {"status": "failed", "message": f"{type(error).__name__}: {error}"[:500]}
 
 
 def main() -> None:
     """Read the job from the first argument, write the answer into the file of the second."""
-    try:
-        answer = run(json.loads(sys.argv[1]))
-    except Exception as error:  # noqa: BLE001 - whatever a method fails with is its result
-        traceback.print_exc()
-        answer = {"status": "failed", "message": f"{type(error).__name__}: {error}"[:500]}
-    Path(sys.argv[2]).write_text(json.dumps(answer, ensure_ascii=False), encoding="utf-8")
+    found = attempt(json.loads(sys.argv[1]))
+    Path(sys.argv[2]).write_text(json.dumps(found, ensure_ascii=False), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -10,6 +10,10 @@ Usage::
 A result that is in the file already is not measured again, so a run can be broken off and gone on with, and
 spread over several calls and machines: each machine writes a file of its own. ``--list`` shows what there is
 to do. The noise conventions stand in ``cases.py``, the names of methods in ``methods.py``.
+
+Each result comes from a process of its own. With ``--together`` one process measures all: on a GPU that is
+lent by the minute, loading the libraries takes longer than most measurements. One is made beforehand that does
+not count, and the peak of the process's memory is not given.
 """
 
 from __future__ import annotations
@@ -87,18 +91,23 @@ def to_do(options: argparse.Namespace, jobs: list[Job], path: Path) -> list[Job]
     return [job for job in jobs if job not in done]
 
 
-def measure(options: argparse.Namespace, job: Job) -> dict[str, object]:
-    """Measure `job` in a fresh process and return its answer."""
-    environment = dict(os.environ, BENCH_DEVICE=options.device, PYTHONUNBUFFERED="1")
-    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-        environment[name] = str(options.threads)
-    task = {
+def task_of(options: argparse.Namespace, job: Job) -> dict[str, object]:
+    """Return what ``measure.py`` needs to know of `job`."""
+    return {
         **job._asdict(),
         "suite": options.suite,
         "data": str(options.data),
         "device": options.device,
         "threads": options.threads,
     }
+
+
+def measure(options: argparse.Namespace, job: Job) -> dict[str, object]:
+    """Measure `job` in a fresh process and return its answer."""
+    environment = dict(os.environ, BENCH_DEVICE=options.device, PYTHONUNBUFFERED="1")
+    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        environment[name] = str(options.threads)
+    task = task_of(options, job)
     python = options.python.get(job.method.partition(":")[0], sys.executable)
     with tempfile.TemporaryDirectory() as folder:
         answer, log = Path(folder, "answer.json"), Path(folder, "log.txt")
@@ -117,6 +126,16 @@ def measure(options: argparse.Namespace, job: Job) -> dict[str, object]:
             return json.loads(answer.read_text(encoding="utf-8"))
         lines = log.read_text(errors="replace").strip().splitlines() or ["no word"]
         return {"status": "failed", "message": f"exit {done.returncode}: {lines[-1][:400]}"}
+
+
+def measure_here(options: argparse.Namespace, job: Job) -> dict[str, object]:
+    """Measure `job` in this process and return its answer."""
+    import measure as one
+
+    os.environ["BENCH_DEVICE"] = options.device
+    answer = one.attempt(task_of(options, job))
+    answer.pop("peak_mb", None)
+    return answer
 
 
 def append(path: Path, result: dict[str, object]) -> None:
@@ -168,6 +187,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     add("--retry", action="store_true", help="measure again what was absent or failed")
     add("--redo", default="", metavar="METHODS", help="pattern of methods to measure again")
     add("--commit", help="name of the commit, where git cannot tell")
+    add("--together", action="store_true", help="one process for all, as on a lent GPU")
     add("--list", action="store_true", help="show what there is to do, and end")
     options = parser.parse_args(arguments)
     quick = options.suite == "quick"
@@ -206,12 +226,15 @@ def main(arguments: list[str] | None = None) -> None:
     )
     if kept:
         print(f"{kept} results are absent or failed ones; --retry measures them again")
+    if options.together and not options.list:
+        for job in [job for job in open_jobs if job.method != "noisy"][:1]:
+            measure_here(options, job)
     for number, job in enumerate(open_jobs, 1):
         words = f"{number}/{len(open_jobs)} {job.case} {job.method} seed {job.seed}"
         if options.list:
             print(words)
             continue
-        answer = measure(options, job)
+        answer = (measure_here if options.together else measure)(options, job)
         append(path, record(options, job, by_name[job.case], answer))
         if answer["status"] == "ok":
             tail = "{psnr:.2f} dB, SSIM {ssim:.3f}, {seconds:.1f} s".format(**answer)

@@ -229,6 +229,23 @@ class TestRunning:
         assert {each["case"] for each in lines} == {tiny.name}
         assert {"machine", "commit", "split", "suite"} <= set(lines[0])
 
+    def test_all_in_one_process(self, call, bench, monkeypatch):
+        asked = []
+
+        def attempt(task):
+            asked.append((task["method"], task["seed"]))
+            return {
+                "status": "ok", "psnr": 20.0, "ssim": 0.5, "seconds": 1.0, "peak_mb": 99.0,
+            }  # fmt: skip
+
+        monkeypatch.setattr(bench.measure, "attempt", attempt)
+        monkeypatch.setenv("BENCH_DEVICE", "")
+        assert call("--together", "--peers", "none", "--seeds", "2") == []
+        assert asked == [("b2g-fast", 0), ("noisy", 0), ("b2g-fast", 0), ("b2g-fast", 1)]
+        lines = [json.loads(text) for text in call.path.read_text().splitlines()]
+        assert len(lines) == 3
+        assert not any("peak_mb" in each for each in lines)
+
     def test_what_failed_is_measured_again_when_asked(self, call):
         call()
         assert [j.method for j in call("--retry")] == ["bm3d_vst"]

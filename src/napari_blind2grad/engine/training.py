@@ -103,7 +103,7 @@ class Training:
         self._shares: dict[int, float] = {}
         self._pending: list[Tensor] = []
         replays = device.type == "cuda"
-        self._replay = Replay(self._train, self.generator) if replays else None
+        self._replay = Replay(self.train, self.generator) if replays else None
 
     def _choose_targets(self) -> Tensor:
         held = [held_out(self.planes, self.predictor.seed, i) for i in range(len(self.planes))]
@@ -196,9 +196,9 @@ class Training:
             Share of the run done, for the learning rate.
         """
         lr = learning_rate(self.config, progress)
-        self._pending.append(self._replay(lr) if self._replay else self._train(lr))
+        self._pending.append(self._replay(lr) if self._replay else self.train(lr))
 
-    def _train(self, lr: float | Tensor) -> Tensor:
+    def train(self, lr: float | Tensor) -> Tensor:
         """Train once with the learning rate `lr`; return the losses, shape (3,)."""
         config, planes = self.config, self.planes
         patches = self.sampler.draw()

@@ -12,8 +12,8 @@ spread over several calls and machines: each machine writes a file of its own. `
 to do. The noise conventions stand in ``cases.py``, the names of methods in ``methods.py``.
 
 Each result comes from a process of its own. With ``--together`` one process measures all: on a GPU that is
-lent by the minute, loading the libraries takes longer than most measurements. One is made beforehand that does
-not count, and the peak of the process's memory is not given.
+lent by the minute, loading the libraries takes longer than most measurements. One is made beforehand that
+does not count, and the peak of the process's memory is not given.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def plan(options: argparse.Namespace, found: list[cases.Case]) -> list[Job]:
     """Return all jobs in order: case by case, ours before the peers; ablations come last."""
     jobs, later = [], []
     for case in found:
-        if not fnmatch.fnmatchcase(case.name, options.cases):
+        if not any(fnmatch.fnmatchcase(case.name, pattern) for pattern in options.cases):
             continue
         ours = [
             methods.OURS + preset
@@ -178,7 +178,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     add("--seeds", type=int, help="for methods that draw (default: 3; quick: 1)")
     add("--ablations", nargs="+", help="parts, all or none (default: all for paper, else none)")
     add("--ablation-seeds", type=int, default=ABLATION_SEEDS)
-    add("--cases", default="*", help="pattern of case names, such as 'Set9/*/g25'")
+    add("--cases", nargs="+", default=["*"], help="patterns of case names, such as 'Set9/*/g25'")
     add("--methods", default="*", help="pattern of method names")
     add("--out", type=Path, default=HERE / "results", help="folder of the result files")
     add("--threads", type=int, default=machine.cores())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
 import numpy as np
@@ -95,3 +96,14 @@ def test_predictions_on_a_gpu_follow_the_weights() -> None:
         run.step(0.3)
         seen.append(run.predictor.forward(0, None))
     assert all(not torch.equal(a, b) for a, b in pairwise(seen))
+
+
+@cuda
+def test_runs_in_threads_do_not_disturb_each_other() -> None:
+    image = noisy((3, 96, 96))
+    config = Config(patch=64, iterations=60, device="cuda", dtype="float32")
+    alone = denoise(image, "ZYX", config).image
+    with ThreadPoolExecutor(3) as pool:
+        runs = [pool.submit(denoise, image, "ZYX", config) for _ in range(3)]
+        for run in runs:
+            assert float(np.std(run.result().image - alone)) < 2.0  # the noise has 10

@@ -7,7 +7,9 @@ them. Recorded once and replayed as a whole, they follow each other without a ga
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
+from threading import Lock
 from typing import Any, NamedTuple
 
 import torch
@@ -25,6 +27,7 @@ _LOOK, _LOOKS = 8, 4
 _LARGEST = 1 << 20
 #: Recordings of a function that are kept.
 _KEPT = 8
+_ALONE = Lock()
 
 
 class Replay:
@@ -166,8 +169,12 @@ class _Recording(NamedTuple):
         return self.out.clone()
 
 
-def _recording(
-    graph: torch.cuda.CUDAGraph, pool: Any, stream: torch.cuda.Stream
-) -> torch.cuda.graph:
-    # The window's thread may use the device meanwhile.
-    return torch.cuda.graph(graph, pool=pool, stream=stream, capture_error_mode="thread_local")
+@contextmanager
+def _recording(graph: torch.cuda.CUDAGraph, pool: Any, stream: torch.cuda.Stream) -> Iterator[None]:
+    # One at a time, since each begins by waiting for the device, which ends another thread's recording;
+    # all else that threads do with the device they may do meanwhile.
+    with (
+        _ALONE,
+        torch.cuda.graph(graph, pool=pool, stream=stream, capture_error_mode="thread_local"),
+    ):
+        yield

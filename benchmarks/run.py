@@ -61,7 +61,8 @@ def plan(options: argparse.Namespace, found: list[cases.Case]) -> list[Job]:
         for method in ["noisy", *ours, *methods.chosen(options.peers, options.suite, case)]:
             seeds = options.seeds if methods.random(method) else 1
             jobs += [Job(case.name, method, seed) for seed in range(seeds)]
-        base = options.presets[0].removesuffix(methods.TOLD) if options.presets else "fast"
+        first = options.presets[0] if options.presets else "fast"
+        base = first.partition("+")[0].removesuffix(methods.TOLD)
         for method in methods.ablations(base, options.ablations):
             later += [Job(case.name, method, s) for s in range(options.ablation_seeds)]
     return [job for job in jobs + later if fnmatch.fnmatchcase(job.method, options.methods)]
@@ -172,7 +173,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     add(
         "--presets",
         nargs="*",
-        help="ours (default: fast, balanced; quick: fast; stacks: also fast-told, …)",
+        help="ours (default: fast, balanced; quick: fast; stacks: also fast-told, …); also fast+omega=0",
     )
     add("--peers", nargs="+", default=["all"], help="names, all or none; name:length for training")
     add("--seeds", type=int, help="for methods that draw (default: 3; quick: 1)")

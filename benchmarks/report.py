@@ -260,6 +260,65 @@ def section(stem: str, results: list[Result], picture: str | None) -> list[str]:
     return lines
 
 
+def has_gpu(results: list[Result]) -> bool:
+    """Return whether `results` come from a GPU."""
+    return bool(results[-1]["machine"].get("gpu"))
+
+
+def across(found: dict[str, list[Result]]) -> list[str]:
+    """Return a table of what GPUs gave beside what CPUs gave, on the same noisy arrays."""
+    lines: list[str] = []
+    for there in found.values():
+        suite = there[0]["suite"]
+        here = [
+            r for other in found.values() if other[0]["suite"] == suite and not has_gpu(other)
+            for r in other if r["status"] == "ok" and r["machine"]["cores"] > 1
+        ]  # fmt: skip
+        if has_gpu(there) and here:
+            lines += _across(there, here)
+    if not lines:
+        return []
+    head = [
+        "## GPU and CPU",
+        "",
+        "The same noisy arrays on both kinds of machine. Means are over the images that the method has on",
+        "both; if the CPU has none, over those of the GPU. The reference is the CPU's, on the same arrays.",
+        "",
+        "| images | half | method | n | CPU, dB | GPU, dB | GPU − CPU | CPU, s | GPU, s | over what | by |",
+        "| --- | --- | --- |" + " ---: |" * 6 + " --- | ---: |",
+    ]
+    return [*head, *lines, ""]
+
+
+def _across(there: list[Result], here: list[Result]) -> list[str]:
+    arrays = {r["case"]: r["noisy_sha"] for r in here}
+    there = [r for r in there if r["status"] == "ok" and arrays.get(r["case"]) == r["noisy_sha"]]
+    psnr, seconds = ([medians(part, m) for part in (here, there)] for m in ("psnr", "seconds"))
+    lines = []
+    for group, splits in groups(there).items():
+        over = reference(psnr[0], list(splits))
+        for method in sorted({m for name, m in psnr[1] if name in splits}, key=order):
+            if method == "noisy":
+                continue
+            for split in ("report", "tune"):
+                names = [n for n, s in splits.items() if s == split and (n, method) in psnr[1]]
+                both = [n for n in names if (n, method) in psnr[0]]
+                names = both or names
+                if not names:
+                    continue
+                cpu, gpu = (mean_over(part, names, method) for part in psnr)
+                times = [mean_over(part, names, method) for part in seconds]
+                mixed = {**{k: v for k, v in psnr[0].items() if k[1] == over}, **psnr[1]}
+                row = [
+                    group, split, methods.title(method), str(len(names)), cell(cpu), cell(gpu),
+                    cell(None if cpu is None or gpu is None else gpu - cpu, "+.2f"),
+                    *(cell(t, ".1f") for t in times), methods.title(over) if over else "–",
+                    cell(margin(mixed, names, method, over) if over else None, "+.2f"),
+                ]  # fmt: skip
+                lines.append("| " + " | ".join(row) + " |")
+    return lines
+
+
 def paper_table() -> list[str]:
     """Return the paper's figures for groups that no results stand beside."""
     lines = ["## The paper's own figures where its images are not at hand", ""]
@@ -276,6 +335,7 @@ def render(found: dict[str, list[Result]], pictures: dict[str, str]) -> str:
     lines = [HEAD]
     if not found:
         lines.append("Nothing has been measured yet.\n")
+    lines += across(found)
     ranks = {suite: rank for rank, suite in enumerate(("stacks", "micro", "paper", "quick"))}
     for stem in sorted(found, key=lambda s: (ranks.get(found[s][0]["suite"], 9), s)):
         lines += section(stem, found[stem], pictures.get(stem))

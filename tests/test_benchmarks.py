@@ -297,6 +297,21 @@ class TestRunning:
 
 
 class TestReport:
+    def test_a_gpu_stands_beside_the_cpu_where_the_arrays_are_the_same(self, bench):
+        here = [line(method=m, psnr=p, noisy_sha="a") for m, p in (("b2g-fast", 29), ("bm4d", 30))]
+        at = dict(here[0]["machine"], gpu="A GPU")
+        there = [
+            line(method="b2g-fast", psnr=29.5, seconds=0.5, noisy_sha="a", machine=at),
+            line(method="zs_n2n", psnr=28.0, noisy_sha="a", machine=at),
+        ]
+        other = line("nuclei/two/p30", "b2g-fast", psnr=10.0, noisy_sha="b", machine=at)
+        text = bench.report.render({"cpu": here, "gpu": [*there, other]}, {})
+        row = "| nuclei/p30 | report | **B2G fast** | 1 | 29.00 | 29.50 | +0.50 | 1.0 | 0.5 | BM4D"
+        assert row in text
+        assert "| ZS-N2N | 1 | – | 28.00 | – | – | 1.0 | BM4D" in text
+        assert text.count("## GPU and CPU") == 1
+        assert "## GPU and CPU" not in bench.report.render({"cpu": here}, {})
+
     def test_medians_margins_and_losses(self, bench, tmp_path):
         lines = [line(), line(method="bm4d", psnr=30.0)]
         lines += [line(method="b2g-fast", seed=s, psnr=p) for s, p in enumerate((29.0, 29.5, 35.0))]

@@ -30,6 +30,11 @@ _KEPT = 8
 _ALONE = Lock()
 
 
+def records(device: torch.device) -> bool:
+    """Return whether work on `device` is recorded: on Nvidia's alone, as others were not tried."""
+    return device.type == "cuda" and torch.version.hip is None
+
+
 class Replay:
     """Runs a step: as it is at first, then from a recording.
 
@@ -127,7 +132,7 @@ class Recorded:
         first = values[0]
         assert isinstance(first, Tensor)
         tensors = [v for v in values if isinstance(v, Tensor)]
-        if first.device.type != "cuda" or max(v.numel() for v in tensors) > _LARGEST:
+        if not records(first.device) or max(v.numel() for v in tensors) > _LARGEST:
             return self._function(*values)
         key = (setting, *(v.shape if isinstance(v, Tensor) else None for v in values))
         if key not in self._found:  # what the library makes once is made now

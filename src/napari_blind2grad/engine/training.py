@@ -19,7 +19,7 @@ from .network import build, multiple
 from .noise import NoiseCurve, estimate, told
 from .optimizer import Adam, AdamW, Muon
 from .predict import Predictor
-from .replay import Replay
+from .replay import Replay, records
 from .sampling import Sampler
 from .stack import Planes
 from .standout import Standout, edge_gate
@@ -102,8 +102,7 @@ class Training:
         self.gate = torch.zeros_like(planes.valid)
         self._shares: dict[int, float] = {}
         self._pending: list[Tensor] = []
-        replays = device.type == "cuda"
-        self._replay = Replay(self.train, self.generator) if replays else None
+        self._replay = Replay(self.train, self.generator) if records(device) else None
 
     def _choose_targets(self) -> Tensor:
         held = [held_out(self.planes, self.predictor.seed, i) for i in range(len(self.planes))]
@@ -112,7 +111,7 @@ class Training:
     def _make_optimizers(self, device: torch.device) -> list[torch.optim.Optimizer]:
         """Return the optimisers; the first one's gradients are clipped, and a second one is Muon."""
         fused, lr = device.type in ("cpu", "cuda"), self.config.lr
-        replayed = device.type == "cuda"
+        replayed = records(device)
         if self.config.optimizer == "adam":
             return [Adam(self.parameters, lr=lr, fused=fused, capturable=replayed)]
         muon = self.config.optimizer == "muon"

@@ -7,6 +7,7 @@ the first touch of the GPU excluded.
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import json
 import sys
@@ -41,6 +42,8 @@ def _wake(threads: int, device: str) -> object:
     if device != "cpu" and torch.cuda.is_available():
         torch.zeros(1, device="cuda")
         torch.cuda.synchronize()
+        gc.collect()  # what an earlier measurement left
+        torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats()
     return torch
 
@@ -75,7 +78,7 @@ def run(job: dict[str, object]) -> dict[str, object]:
         "noisy_sha": hashlib.sha256(np.ascontiguousarray(noisy)).hexdigest()[:12],
     }
     if torch is not None and torch.cuda.is_available():
-        result["peak_gpu_mb"] = round(torch.cuda.max_memory_allocated() / 2**20, 1)
+        result["peak_gpu_mb"] = round(torch.cuda.max_memory_reserved() / 2**20, 1)
     needs = peers.PEERS[n].needs if (n := job["method"].partition(":")[0]) in peers.PEERS else ()
     result["versions"] = machine.versions(tuple(dict.fromkeys((*machine.PACKAGES, *needs))))
     return result

@@ -272,7 +272,7 @@ def across(found: dict[str, list[Result]]) -> list[str]:
         suite = there[0]["suite"]
         here = [
             r for other in found.values() if other[0]["suite"] == suite and not has_gpu(other)
-            for r in other if r["status"] == "ok" and r["machine"]["cores"] > 1
+            for r in other if r["status"] == "ok" and r["machine"]["cores"] == 2
         ]  # fmt: skip
         if has_gpu(there) and here:
             lines += _across(there, here)
@@ -281,8 +281,10 @@ def across(found: dict[str, list[Result]]) -> list[str]:
     head = [
         "## GPU and CPU",
         "",
-        "The same noisy arrays on both kinds of machine. Means are over the images that the method has on",
-        "both; if the CPU has none, over those of the GPU. The reference is the CPU's, on the same arrays.",
+        "The same noisy arrays on a GPU and on two CPU cores. Means are over the images that the method has",
+        "on both; if the CPU has none, over those of the GPU. The reference is the CPU's, on the same arrays.",
+        "Seeds and commits are those that each file has: the CPU's figures can be medians of three seeds where",
+        "the GPU's are of one.",
         "",
         "| images | half | method | n | CPU, dB | GPU, dB | GPU − CPU | CPU, s | GPU, s | over what | by |",
         "| --- | --- | --- |" + " ---: |" * 6 + " --- | ---: |",
@@ -291,8 +293,13 @@ def across(found: dict[str, list[Result]]) -> list[str]:
 
 
 def _across(there: list[Result], here: list[Result]) -> list[str]:
-    arrays = {r["case"]: r["noisy_sha"] for r in here}
-    there = [r for r in there if r["status"] == "ok" and arrays.get(r["case"]) == r["noisy_sha"]]
+    there = [r for r in there if r["status"] == "ok"]
+    both = {(r["case"], r["noisy_sha"]) for r in here} & {
+        (r["case"], r["noisy_sha"]) for r in there
+    }
+    here, there = (
+        [r for r in rows if (r["case"], r["noisy_sha"]) in both] for rows in (here, there)
+    )
     psnr, seconds = ([medians(part, m) for part in (here, there)] for m in ("psnr", "seconds"))
     lines = []
     for group, splits in groups(there).items():
@@ -308,7 +315,7 @@ def _across(there: list[Result], here: list[Result]) -> list[str]:
                     continue
                 cpu, gpu = (mean_over(part, names, method) for part in psnr)
                 times = [mean_over(part, names, method) for part in seconds]
-                mixed = {**{k: v for k, v in psnr[0].items() if k[1] == over}, **psnr[1]}
+                mixed = {**psnr[1], **{k: v for k, v in psnr[0].items() if k[1] == over}}
                 row = [
                     group, split, methods.title(method), str(len(names)), cell(cpu), cell(gpu),
                     cell(None if cpu is None or gpu is None else gpu - cpu, "+.2f"),

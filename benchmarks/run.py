@@ -12,8 +12,8 @@ spread over several calls and machines: each machine writes a file of its own. `
 to do. The noise conventions stand in ``cases.py``, the names of methods in ``methods.py``.
 
 Each result comes from a process of its own. With ``--together`` one process measures all: on a GPU that is
-lent by the minute, loading the libraries takes longer than most measurements. One is made beforehand that
-does not count, and the peak of the process's memory is not given.
+lent by the minute, loading the libraries takes longer than most measurements. One of each method is made
+beforehand that does not count, and the peak of the process's memory is not given.
 """
 
 from __future__ import annotations
@@ -136,7 +136,7 @@ def measure_here(options: argparse.Namespace, job: Job) -> dict[str, object]:
     os.environ["BENCH_DEVICE"] = options.device
     answer = one.attempt(task_of(options, job))
     answer.pop("peak_mb", None)
-    return answer
+    return {**answer, "together": True}
 
 
 def append(path: Path, result: dict[str, object]) -> None:
@@ -205,6 +205,8 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     for name in options.peers:
         if name.partition(":")[0] not in {*peers.PEERS, "all", "none"}:
             parser.error(f"no peer {name!r}: choose from {', '.join(peers.PEERS)}")
+    if options.together and (options.timeout or options.python):
+        parser.error("--timeout and --python need a process for each result: leave --together out")
     options.python = dict(item.split("=", 1) for item in options.python)
     options.commit = options.commit or machine.commit()
     options.machine = machine.describe(options.device, options.threads)
@@ -228,7 +230,9 @@ def main(arguments: list[str] | None = None) -> None:
     if kept:
         print(f"{kept} results are absent or failed ones; --retry measures them again")
     if options.together and not options.list:
-        for job in [job for job in open_jobs if job.method != "noisy"][:1]:
+        for job in {
+            job.method: job for job in reversed(open_jobs) if job.method != "noisy"
+        }.values():
             measure_here(options, job)
     for number, job in enumerate(open_jobs, 1):
         words = f"{number}/{len(open_jobs)} {job.case} {job.method} seed {job.seed}"

@@ -245,6 +245,9 @@ class TestRunning:
         lines = [json.loads(text) for text in call.path.read_text().splitlines()]
         assert len(lines) == 3
         assert not any("peak_mb" in each for each in lines)
+        assert all(each["together"] for each in lines)
+        with pytest.raises(SystemExit):
+            call("--together", "--timeout", "9")
 
     def test_what_failed_is_measured_again_when_asked(self, call):
         call()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
@@ -26,16 +28,16 @@ def test_recorded_function(device: str) -> None:
     def line(x: Tensor, offset: Tensor | float) -> Tensor:
         return slope * x + offset
 
-    recorded = Recorded(line)
+    recorded = Recorded()
     x = torch.arange(6.0, device=device)
     for offset in (1.0, 3.0, -2.0, 5.0):
-        assert torch.equal(recorded(x, offset, setting=slope), 2 * x + offset)
+        assert torch.equal(recorded(line, x, offset, setting=slope), 2 * x + offset)
     shorter = x[1:4]
     for _ in range(3):
-        assert torch.equal(recorded(shorter, 1.0, setting=slope), 2 * shorter + 1)
-    slope = 4.0
-    for _ in range(3):
-        assert torch.equal(recorded(x, 1.0, setting=slope), 4 * x + 1)
+        assert torch.equal(recorded(line, shorter, 1.0, setting=slope), 2 * shorter + 1)
+    for slope in (4.0, *range(20), 4.0):  # more than are kept
+        for _ in range(3):
+            assert torch.equal(recorded(line, x, 1.0, setting=slope), slope * x + 1)
 
 
 def noisy(shape: tuple[int, ...]) -> np.ndarray:
@@ -62,17 +64,43 @@ def test_replayed_steps_train_as_others_do(optimizer: str) -> None:
             run._replay = None
         for step in range(20):
             run.step(step / 20)
-        run.steer(config.replace(omega=0.7))
-        for plane in range(len(run.planes)):
-            run.medium = run.planes.noisy.clone()
-            run._map(plane)
-        run._changed()
+        run.begin_cycle(run.planes.noisy.clone())
+        for _ in range(6):
+            run.step(0.5)
+        run.steer(config.replace(omega=0.9))
         for _ in range(6):
             run.step(0.5)
         losses[replayed] = run.take_losses()
-    assert losses[True].shape == (26, 3)
+    assert losses[True].shape == (32, 3)
     np.testing.assert_allclose(losses[True], losses[False], rtol=0.02, atol=1e-5)
-    assert losses[True][-1, 2] > 0  # ω acts
+    assert losses[True][19, 2] == 0
+    assert losses[True][20, 2] > 0  # there is something that ω weighs
+    assert losses[True][26, 0] > 1.2 * losses[True][25, 0]  # and more of it
+
+
+def test_a_training_goes_with_its_last_reference() -> None:
+    """Nothing holds itself: memory of a GPU would be kept until Python looks for such things."""
+    run = training(noisy((32, 32)), Config(patch=32, iterations=2), "cpu")
+    run.step(0.0)
+    run.predictor.forward(0, None)
+    watched = [weakref.ref(part) for part in (run, run.predictor, run.network, run.planes)]
+    gc.disable()
+    try:
+        del run
+        assert [ref() for ref in watched] == [None] * 4
+    finally:
+        gc.enable()
+
+
+@cuda
+def test_memory_of_a_gpu_is_given_back() -> None:
+    config = Config(patch=64, iterations=20, device="cuda")
+    left = []
+    for _ in range(3):
+        denoise(noisy((3, 96, 96)), "ZYX", config)
+        torch.cuda.empty_cache()
+        left.append(torch.cuda.memory_allocated())
+    assert abs(left[2] - left[1]) < 2**20
 
 
 @cuda

@@ -107,8 +107,7 @@ class Predictor:
     seed: int
 
     def __post_init__(self) -> None:
-        self._drawn = Recorded(self._draw)
-        self._shown = Recorded(self._show)
+        self._drawn, self._shown = Recorded(), Recorded()
 
     def scores(self, plane: int, turn: int, samples: int = 1) -> Tensor:
         """Return uniform numbers for the mask of pass `turn`: shape (samples, H, W)."""
@@ -132,8 +131,8 @@ class Predictor:
         if share is None:
             share = detail.float().mean()
         config = self.config
-        setting = (config.mask, config.mask_rate, config.even, config.rho)
-        return self._drawn(detail, keys, share, setting=setting)
+        setting = (config.mask, config.mask_rate, config.even, config.rho, self.planes.origin)
+        return self._drawn(self._draw, detail, keys, share, setting=setting)
 
     def _draw(self, detail: Tensor, keys: Tensor, share: Tensor | float) -> Tensor:
         scores = _scores(self.planes, keys)[None]  # (1, S, H, W)
@@ -228,7 +227,7 @@ class Predictor:
     ) -> Tensor:
         noisy, keep, context = (orient(part, turn) for part in (noisy, keep, context))
         if gate is None:
-            out = self._shown(noisy, keep, context)
+            out = self._shown(self._show, noisy, keep, context)
         else:
             standout = PlacedStandout(gate, self.config.dropout, draws, origin, turn)
             out = self._show(noisy, keep, context, standout)

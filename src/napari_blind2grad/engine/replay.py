@@ -6,11 +6,13 @@ them. Recorded once and replayed as a whole, they follow each other without a ga
 
 from __future__ import annotations
 
+import gc
+import weakref
 from collections import deque
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from threading import Lock
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -23,50 +25,98 @@ _WARM = 2
 #: Steps after which the host looks at the device, and how many looks it may be behind: a setting that changes
 #: acts after so many steps.
 _LOOK, _LOOKS = 8, 4
-#: Largest tensor of a function that is recorded: with larger ones the device is busy, and a recording large.
-_LARGEST = 1 << 20
+#: Most pixels of a step, and values of a function's argument, that are recorded: beyond, the device is busy
+#: anyway, and a recording holds all that its kernels need.
+_PIXELS, _VALUES = 1 << 19, 1 << 20
 #: Recordings of a function that are kept.
 _KEPT = 8
-_ALONE = Lock()
+#: Held while something is recorded. To wait for the device, or to give memory back to it, ends a recording
+#: that another thread makes.
+RECORDING = Lock()
+#: Streams that nothing uses. PyTorch has but 32, and its libraries keep memory for each.
+_free: dict[torch.device, list[torch.cuda.Stream]] = {}
 
 
-def records(device: torch.device) -> bool:
-    """Return whether work on `device` is recorded: on Nvidia's alone, as others were not tried."""
-    return device.type == "cuda" and torch.version.hip is None
-
-
-class Replay:
-    """Runs a step: as it is at first, then from a recording.
+def records(device: torch.device, pixels: int = 0) -> bool:
+    """Return whether work on `device` is recorded: on Nvidia's alone, as others were not tried.
 
     Parameters
     ----------
-    step
-        Trains once. It must neither wait for the device nor take anything from the host that changes, but for
-        the learning rate; after such a change, :meth:`forget`.
+    device
+        Where it is done.
+    pixels
+        Of one training step.
+    """
+    return device.type == "cuda" and torch.version.hip is None and pixels <= _PIXELS
+
+
+class _Recorder:
+    """A stream and a pool of memory to record in."""
+
+    def __init__(self, device: torch.device) -> None:
+        free = _free.setdefault(device, [])
+        # Recorded work must not run on the default stream, nor what comes before it in the same places.
+        self.stream = free.pop() if free else torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+        self.pool = torch.cuda.graph_pool_handle()
+        weakref.finalize(self, free.append, self.stream).atexit = False
+
+    @contextmanager
+    def recording(self, graph: torch.cuda.CUDAGraph) -> Iterator[None]:
+        """Record what the block does into `graph`."""
+        collects = gc.isenabled()
+        with (
+            RECORDING,
+            torch.cuda.device(self.stream.device),
+            torch.cuda.graph(
+                graph, pool=self.pool, stream=self.stream, capture_error_mode="thread_local"
+            ),
+        ):
+            gc.disable()  # what it would delete may be a graph, which ends this one
+            try:
+                yield
+            finally:
+                if collects:
+                    gc.enable()
+
+
+class Replay:
+    """Runs a training step: as it is at first, then from a recording.
+
+    Parameters
+    ----------
     generator
         Source of the step's random numbers, on the device.
     """
 
-    def __init__(self, step: Step, generator: torch.Generator) -> None:
-        self._step = step
+    def __init__(self, generator: torch.Generator) -> None:
         self._generator = generator
         self._rate = torch.zeros((), device=generator.device)
-        # Recorded work must not run on the default stream, nor what comes before it in the same places.
-        self._stream = torch.cuda.Stream(generator.device)  # type: ignore[no-untyped-call]
-        self._pool = torch.cuda.graph_pool_handle()
+        self._recorder = _Recorder(generator.device)
         self._graph: torch.cuda.CUDAGraph | None = None
         self._losses: Tensor | None = None
         self._warm = _WARM
+        self._able = True
         self._count = 0
         self._looks: deque[torch.cuda.Event] = deque()
 
-    def __call__(self, rate: float) -> Tensor:
-        """Train once with the learning rate `rate`; return the losses, shape (3,)."""
-        if self._warm:
-            self._warm -= 1
-            return self._as_it_is(rate)
+    def __call__(self, step: Step, rate: float) -> Tensor:
+        """Train once with the learning rate `rate`; return the losses, shape (3,).
+
+        Parameters
+        ----------
+        step
+            The same each time. It must neither wait for the device nor take anything from the host that
+            changes, but for the learning rate; after such a change, :meth:`forget`.
+        rate
+            The learning rate.
+        """
+        if self._warm or not self._able:
+            self._warm = max(0, self._warm - 1)
+            return self._as_it_is(step, rate)
         if self._graph is None:
-            self._graph = self._record()
+            self._record(step)
+            if self._graph is None:
+                return self._as_it_is(step, rate)
         self._rate.fill_(rate)
         self._graph.replay()
         self._look()
@@ -75,55 +125,61 @@ class Replay:
 
     def forget(self) -> None:
         """Record anew: the step has changed."""
-        if self._graph is not None:
-            self._graph, self._losses, self._warm = None, None, 1
+        self._graph, self._losses, self._warm = None, None, max(1, self._warm)
 
-    def _as_it_is(self, rate: float) -> Tensor:
-        here = torch.cuda.current_stream(self._stream.device)
-        self._stream.wait_stream(here)
-        with torch.cuda.stream(self._stream):
-            losses = self._step(rate)
-        here.wait_stream(self._stream)
+    def _as_it_is(self, step: Step, rate: float) -> Tensor:
+        stream = self._recorder.stream
+        here = torch.cuda.current_stream(stream.device)
+        stream.wait_stream(here)
+        with torch.cuda.stream(stream):
+            losses = step(rate)
+        here.wait_stream(stream)
         return losses
 
-    def _record(self) -> torch.cuda.CUDAGraph:
+    def _record(self, step: Step) -> None:
         graph = torch.cuda.CUDAGraph()
         graph.register_generator_state(self._generator)
-        with _recording(graph, self._pool, self._stream):
-            self._losses = self._step(self._rate)
-        return graph
+        try:
+            with self._recorder.recording(graph):
+                self._losses = step(self._rate)
+        except (
+            torch.cuda.OutOfMemoryError
+        ):  # a recording holds what steps one by one share with others
+            self._able = False
+        else:
+            self._graph = graph
 
     def _look(self) -> None:
         """Let the host not run too far ahead of the device."""
         self._count += 1
         if self._count % _LOOK:
             return
-        self._looks.append(torch.cuda.current_stream(self._stream.device).record_event())
+        here = torch.cuda.current_stream(self._recorder.stream.device)
+        self._looks.append(here.record_event())
         if len(self._looks) > _LOOKS:
             self._looks.popleft().synchronize()
 
 
 class Recorded:
-    """A function of tensors: runs as it is on a CPU, and from recordings on a CUDA device.
+    """Runs a function of tensors: as it is on a CPU, and from recordings on a CUDA device."""
 
-    Parameters
-    ----------
-    function
-        Takes tensors and numbers and returns a tensor, without gradients. It must neither wait for the device
-        nor draw random numbers.
-    """
-
-    def __init__(self, function: Callable[..., Tensor]) -> None:
-        self._function = function
+    def __init__(self) -> None:
         self._found: dict[Hashable, _Recording | None] = {}
-        self._stream: torch.cuda.Stream | None = None
-        self._pool: Any = None
+        self._recorder: _Recorder | None = None
 
-    def __call__(self, *values: Tensor | float, setting: Hashable = None) -> Tensor:
-        """Return what the function makes of `values`.
+    def __call__(
+        self,
+        function: Callable[..., Tensor],
+        *values: Tensor | float,
+        setting: Hashable = None,
+    ) -> Tensor:
+        """Return what `function` makes of `values`.
 
         Parameters
         ----------
+        function
+            The same each time: takes tensors and numbers and returns a tensor, without gradients. It must
+            neither wait for the device nor draw random numbers.
         values
             The first is a tensor; all are on one device.
         setting
@@ -131,29 +187,30 @@ class Recorded:
         """
         first = values[0]
         assert isinstance(first, Tensor)
-        tensors = [v for v in values if isinstance(v, Tensor)]
-        if not records(first.device) or max(v.numel() for v in tensors) > _LARGEST:
-            return self._function(*values)
+        most = max(v.numel() for v in values if isinstance(v, Tensor))
+        if most > _VALUES or not records(first.device):
+            return function(*values)
         key = (setting, *(v.shape if isinstance(v, Tensor) else None for v in values))
         if key not in self._found:  # what the library makes once is made now
             self._found[key] = None
-            return self._function(*values)
-        recording = self._found.pop(key) or self._record(values)
+            return function(*values)
+        recording = self._found.pop(key) or self._record(function, values)
         self._found[key] = recording  # the last one again
         if len(self._found) > _KEPT:
             del self._found[next(iter(self._found))]
         return recording.play(values)
 
-    def _record(self, values: tuple[Tensor | float, ...]) -> _Recording:
+    def _record(
+        self, function: Callable[..., Tensor], values: tuple[Tensor | float, ...]
+    ) -> _Recording:
         first = values[0]
         assert isinstance(first, Tensor)
-        if self._stream is None:
-            self._stream = torch.cuda.Stream(first.device)  # type: ignore[no-untyped-call]
-            self._pool = torch.cuda.graph_pool_handle()
+        if self._recorder is None:
+            self._recorder = _Recorder(first.device)
         places = [torch.as_tensor(v, device=first.device).clone() for v in values]
         graph = torch.cuda.CUDAGraph()
-        with _recording(graph, self._pool, self._stream):
-            out = self._function(*places)
+        with self._recorder.recording(graph):
+            out = function(*places)
         return _Recording(graph, places, out)
 
 
@@ -172,14 +229,3 @@ class _Recording(NamedTuple):
                 place.fill_(value)
         self.graph.replay()
         return self.out.clone()
-
-
-@contextmanager
-def _recording(graph: torch.cuda.CUDAGraph, pool: Any, stream: torch.cuda.Stream) -> Iterator[None]:
-    # One at a time, since each begins by waiting for the device, which ends another thread's recording;
-    # all else that threads do with the device they may do meanwhile.
-    with (
-        _ALONE,
-        torch.cuda.graph(graph, pool=pool, stream=stream, capture_error_mode="thread_local"),
-    ):
-        yield

@@ -217,6 +217,7 @@ class Run(Told):
 
     def _predict(self) -> Events:
         """Finish every plane: the mean of stochastic passes; after a stop, a single pass."""
+        self.training.rest()
         if self.final is None:
             self.final = torch.empty_like(self.training.planes.noisy)
         final, order = self.final, self._planes_by_interest()

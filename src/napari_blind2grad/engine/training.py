@@ -102,7 +102,9 @@ class Training:
         self.gate = torch.zeros_like(planes.valid)
         self._shares: dict[int, float] = {}
         self._pending: list[Tensor] = []
-        self._replay = Replay(self.train, self.generator) if records(device) else None
+        self._replay: Replay | None = None
+        if records(device, self.sampler.pixels):
+            self._replay = Replay(self.generator)
 
     def _choose_targets(self) -> Tensor:
         held = [held_out(self.planes, self.predictor.seed, i) for i in range(len(self.planes))]
@@ -133,7 +135,7 @@ class Training:
         """Take over changed live parameters; thresholds act on the maps of the current cycle at once."""
         before, self.config = self.config, config
         self.predictor.config = config
-        self._changed()
+        self.rest()
         if (before.eps_g, before.eps_s) != (config.eps_g, config.eps_s):
             self._shares.clear()
             for plane in range(len(self.planes)):
@@ -142,12 +144,13 @@ class Training:
     def begin_cycle(self, medium: Tensor) -> None:
         """Start a cycle from the denoised planes `medium` (eq. 3.10): new detail map and gate."""
         self.medium = medium
-        self._changed()
+        self.rest()
         self._shares.clear()
         for plane in range(len(self.planes)):
             self._map(plane)
 
-    def _changed(self) -> None:
+    def rest(self) -> None:
+        """Let go of what only further steps like the last ones need."""
         if self._replay is not None:
             self._replay.forget()
 
@@ -195,7 +198,8 @@ class Training:
             Share of the run done, for the learning rate.
         """
         lr = learning_rate(self.config, progress)
-        self._pending.append(self._replay(lr) if self._replay else self.train(lr))
+        replay = self._replay
+        self._pending.append(replay(self.train, lr) if replay else self.train(lr))
 
     def train(self, lr: float | Tensor) -> Tensor:
         """Train once with the learning rate `lr`; return the losses, shape (3,)."""

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from ..engine.replay import RECORDING
 from ..errors import OutOfMemory, translated
 from ..events import Array
 from .plan import Span, Tile
@@ -73,7 +74,8 @@ def release(device: torch.device, *, cycles: bool = True) -> None:
     if cycles:
         gc.collect()
     if device.type == "cuda":
-        torch.cuda.empty_cache()
+        with RECORDING:
+            torch.cuda.empty_cache()
 
 
 def halves(tile: Tile, multiple: int) -> tuple[Tile, Tile] | None:

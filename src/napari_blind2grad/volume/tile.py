@@ -152,6 +152,7 @@ class _Column:
         )
         self._seen: dict[int, tuple[Tensor, Tensor, Tensor]] = {}
         self._passing: list[Passing] = []
+        self._predictors: dict[UNet, Predictor] = {}
         self.noise = told(network.noise, self.config, self.intensity)
 
     def fill(self, out: Array) -> Generator[float, None, None]:
@@ -250,8 +251,13 @@ class _Column:
         return shown[0], shown[1]
 
     def _predictor(self, network: UNet, planes: Planes) -> Predictor:
-        tiles = self.tiles
-        return Predictor(network, planes, self.config, tiles.dtype, self.network.seed)
+        found = self._predictors.get(network)
+        if found is None:
+            dtype, seed = self.tiles.dtype, self.network.seed
+            found = self._predictors[network] = Predictor(network, planes, self.config, dtype, seed)
+        # All planes of a tile lie alike, so that what was recorded for one serves all.
+        found.planes = planes
+        return found
 
     @staticmethod
     def _inner(image: Tensor, outer: tuple[Span, Span], inner: tuple[Span, Span]) -> Tensor:

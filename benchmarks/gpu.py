@@ -7,8 +7,8 @@ Usage::
 The floor of a step is the larger of two times: its operations over the rate of a large matrix product, and
 the bytes of its convolutions' inputs, outputs and weights, each moved once, over the rate of a large copy.
 Both rates are measured first, in the type that the step computes in. It is an estimate: what a cache holds
-moves faster. Stacks are timed from the array to the
-array, `--repeats` times after one that loads the libraries; the large volume is made here, and timed once.
+moves faster. Stacks are timed from the array to the array, `--repeats` times after one that loads the
+libraries; the large volume is made here, and timed once.
 """
 
 from __future__ import annotations

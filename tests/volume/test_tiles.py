@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from napari_blind2grad import Config, Result, denoise
 from napari_blind2grad.engine.apply import apply_iter
+from napari_blind2grad.engine.predict import Predictor
 from napari_blind2grad.engine.warm import Warm
 from napari_blind2grad.events import Progress, Started
 from napari_blind2grad.volume import (
@@ -194,6 +195,24 @@ def test_tiles_are_made_anywhere_in_any_order() -> None:
     for tile in reversed(plan.tiles()):
         sink.write(tile, predict_tile(state, plan, source, pickle.loads(pickle.dumps(tile))))
     np.testing.assert_array_equal(again, out)
+
+
+def test_all_planes_of_a_tile_have_the_same_predictors(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a GPU records for the first plane serves the others."""
+    made: list[Predictor] = []
+    begin = Predictor.__post_init__
+
+    def note(self: Predictor) -> None:
+        made.append(self)
+        begin(self)
+
+    image = noisy((6, 48, 40))
+    events = denoise_volume_iter(image, Into(np.zeros(image.shape, np.float32), "ZYX"), "ZYX", TINY)
+    for event in events:
+        if isinstance(event, Planned):
+            monkeypatch.setattr(Predictor, "__post_init__", note)
+            tiles = len(event.plan.tiles())
+    assert len(made) == 2 * tiles  # the guide's and the last network's
 
 
 def test_channels_without_a_network_pass() -> None:

@@ -12,7 +12,7 @@ spread over several calls and machines: each machine writes a file of its own. `
 to do. The noise conventions stand in ``cases.py``, the names of methods in ``methods.py``.
 
 Each result comes from a process of its own. With ``--together`` one process measures all: on a GPU that is
-lent by the minute, loading the libraries takes longer than most measurements. One of each method is made
+rented by the minute, loading the libraries takes longer than most measurements. One of each method is made
 beforehand that does not count, and the peak of the process's memory is not given.
 """
 
@@ -188,7 +188,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     add("--retry", action="store_true", help="measure again what was absent or failed")
     add("--redo", default="", metavar="METHODS", help="pattern of methods to measure again")
     add("--commit", help="name of the commit, where git cannot tell")
-    add("--together", action="store_true", help="one process for all, as on a lent GPU")
+    add("--together", action="store_true", help="one process for all, as on a rented GPU")
     add("--list", action="store_true", help="show what there is to do, and end")
     options = parser.parse_args(arguments)
     quick = options.suite == "quick"

@@ -109,10 +109,6 @@ class Predictor:
     def __post_init__(self) -> None:
         self._drawn, self._shown = Recorded(), Recorded()
 
-    def scores(self, plane: int, turn: int, samples: int = 1) -> Tensor:
-        """Return uniform numbers for the mask of pass `turn`: shape (samples, H, W)."""
-        return mask_scores(self.planes, self.seed, plane, turn, samples)
-
     def draw_keep(
         self, plane: int, turn: int, detail: Tensor, share: float | Tensor | None = None
     ) -> Tensor:

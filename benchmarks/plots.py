@@ -23,7 +23,8 @@ def _points(results: list[dict], key: str) -> dict[str, dict[str, tuple[float, f
     found: dict[str, dict[str, list]] = defaultdict(lambda: defaultdict(list))
     for r in results:
         changes = methods.changes(r["method"])
-        if r["status"] == "ok" and r["method"] != "noisy" and set(changes) <= {"iterations"}:
+        timed = r["status"] == "ok" and "seconds" in r
+        if timed and r["method"] != "noisy" and set(changes) <= {"iterations"}:
             found[r[key]][r["method"]].append((r["seconds"], r["psnr"]))
     return {
         panel: {m: tuple(map(statistics.median, zip(*v, strict=True))) for m, v in each.items()}

@@ -13,7 +13,8 @@ to do. The noise conventions stand in ``cases.py``, the names of methods in ``me
 
 Each result comes from a process of its own. With ``--together`` one process measures all: on a GPU that is
 rented by the minute, loading the libraries takes longer than most measurements. One of each method is made
-beforehand that does not count, and the peak of the process's memory is not given.
+beforehand that does not count, and the peak of the process's memory is not given. Where several such runs
+share a GPU, ``--untimed`` leaves that out, and the seconds too; give each a folder of its own with ``--out``.
 """
 
 from __future__ import annotations
@@ -189,6 +190,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     add("--redo", default="", metavar="METHODS", help="pattern of methods to measure again")
     add("--commit", help="name of the commit, where git cannot tell")
     add("--together", action="store_true", help="one process for all, as on a rented GPU")
+    add("--untimed", action="store_true", help="keep no seconds: other programs run beside this one")
     add("--list", action="store_true", help="show what there is to do, and end")
     options = parser.parse_args(arguments)
     quick = options.suite == "quick"
@@ -229,7 +231,7 @@ def main(arguments: list[str] | None = None) -> None:
     )
     if kept:
         print(f"{kept} results are absent or failed ones; --retry measures them again")
-    if options.together and not options.list:
+    if options.together and not (options.list or options.untimed):
         for job in {
             job.method: job for job in reversed(open_jobs) if job.method != "noisy"
         }.values():
@@ -240,11 +242,14 @@ def main(arguments: list[str] | None = None) -> None:
             print(words)
             continue
         answer = (measure_here if options.together else measure)(options, job)
-        append(path, record(options, job, by_name[job.case], answer))
         if answer["status"] == "ok":
             tail = "{psnr:.2f} dB, SSIM {ssim:.3f}, {seconds:.1f} s".format(**answer)
+            if options.untimed:
+                del answer["seconds"]
+                tail += " beside other programs"
         else:
             tail = f"{answer['status']}: {answer['message']}"
+        append(path, record(options, job, by_name[job.case], answer))
         print(f"{words}: {tail}", flush=True)
 
 

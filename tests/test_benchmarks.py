@@ -249,6 +249,20 @@ class TestRunning:
         with pytest.raises(SystemExit):
             call("--together", "--timeout", "9")
 
+    def test_beside_other_programs_no_seconds_are_kept(self, call, bench, monkeypatch):
+        asked = []
+
+        def attempt(task):
+            asked.append(task["method"])
+            return {"status": "ok", "psnr": 20.0, "ssim": 0.5, "seconds": 1.0}
+
+        monkeypatch.setattr(bench.measure, "attempt", attempt)
+        monkeypatch.setenv("BENCH_DEVICE", "")
+        call("--together", "--untimed", "--peers", "none", "--seeds", "1")
+        assert asked == ["noisy", "b2g-fast"]
+        lines = [json.loads(text) for text in call.path.read_text().splitlines()]
+        assert not any("seconds" in each for each in lines)
+
     def test_what_failed_is_measured_again_when_asked(self, call):
         call()
         assert [j.method for j in call("--retry")] == ["bm3d_vst"]

@@ -190,7 +190,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     add("--redo", default="", metavar="METHODS", help="pattern of methods to measure again")
     add("--commit", help="name of the commit, where git cannot tell")
     add("--together", action="store_true", help="one process for all, as on a rented GPU")
-    add("--untimed", action="store_true", help="keep no seconds: other programs run beside this one")
+    add("--untimed", action="store_true", help="keep no seconds: others run beside it")
     add("--list", action="store_true", help="show what there is to do, and end")
     options = parser.parse_args(arguments)
     quick = options.suite == "quick"

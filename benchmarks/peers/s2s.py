@@ -89,7 +89,10 @@ def denoise(
         h, w = y.shape[-2:]
         margin = 2**LEVELS
         y = F.pad(y, (0, -w % margin, 0, -h % margin), "reflect")
-        net = _Net(y.shape[1]).to(place)
+        net = _Net(y.shape[1])
+        # Starting from 0.5, the sigmoid of a dark image is driven to 0 and its gradient with it.
+        nn.init.constant_(net.last.bias, float(torch.logit(y.mean(), 1e-3)))
+        net = net.to(place)
         optimizer = torch.optim.Adam(net.parameters(), lr=1e-4)
         for _ in range(iterations):
             mask = (torch.rand_like(y) > HIDDEN).to(y)

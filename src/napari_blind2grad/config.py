@@ -397,7 +397,8 @@ class Config:
     patch: int = _p(
         192,
         "Patch",
-        "Side of the square patches trained on; 0 takes whole planes.",
+        "Side of the square patches trained on; 0 takes whole planes. The preset's patches become fewer and "
+        "smaller where its iterations would see a small image so often that they learn its noise by heart.",
         low=0,
         high=4096,
         step=32,

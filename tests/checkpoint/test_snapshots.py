@@ -16,6 +16,7 @@ import torch
 from napari_blind2grad import Config, Result, denoise, denoise_iter
 from napari_blind2grad.checkpoint import Keeper
 from napari_blind2grad.engine.snapshot import Snapshot
+from napari_blind2grad.engine.training import Training
 from napari_blind2grad.errors import ConfigError, InputError, OutputError
 from napari_blind2grad.events import MAPS, Started
 
@@ -166,6 +167,34 @@ def test_settings_changed_on_the_way_are_kept(tmp_path: Path) -> None:
     events.close()
     resumed = denoise(image, "YX", config, checkpoint=tmp_path / "c", resume=True)
     assert (resumed.config.omega, resumed.iterations) == (0.0, 9)
+
+
+def test_patches_keep_their_size_where_iterations_were_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More iterations would have begun with smaller patches on so small an image: 32 × 32."""
+    config = Config(
+        **{name: value for name, value in TINY.items() if name not in ("patch", "batch")}
+    )
+    image = noisy()[0, 0, :, :37]
+    keeper = Keeper(tmp_path / "c", every=0.0)
+    events = denoise_iter(image, "YX", config, **keeper.options(image, "YX", config))
+    assert isinstance(next(events), Started)
+    events.send(config.replace(iterations=400))
+    events.close()
+    sides = []
+
+    def record(training: Training, progress: float) -> None:
+        sides.append(training.sampler.rows)
+        raise Killed
+
+    monkeypatch.setattr(Training, "step", record)
+    for start, resume in ((config.replace(iterations=400), False), (config, True)):
+        with pytest.raises(Killed):
+            denoise(
+                image, "YX", start, checkpoint=tmp_path / f"c{'' if resume else 2}", resume=resume
+            )
+    assert sides == [32, 40]
 
 
 # ------------------------------------------------------------------- what is refused

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from napari_blind2grad import Config
 from napari_blind2grad.engine.inputs import assemble, fill
+from napari_blind2grad.engine.network import multiple
 from napari_blind2grad.engine.predict import orient, orient_back
 from napari_blind2grad.engine.sampling import Sampler
 from napari_blind2grad.engine.stack import _neighbours, check, load
@@ -113,6 +114,42 @@ def test_corners_are_in_about_as_many_patches_as_the_middle() -> None:
     for corner in (seen[0, 0], seen[0, -1], seen[-1, 0], seen[-1, -1]):
         assert float(corner) > 0.15 * middle
     assert float(seen.max()) < 3 * middle
+
+
+def _sampler(side: int, config: Config, depth: int = 1) -> Sampler:
+    image = torch.rand(depth, side, side, generator=torch.Generator().manual_seed(0)).numpy()
+    planes = load(check(image, "ZYX"), [0], config, torch.device("cpu"), multiple(config))
+    return Sampler(planes, config, multiple(config), torch.Generator().manual_seed(1))
+
+
+@pytest.mark.parametrize(
+    ("side", "batch", "patch"),
+    [(512, 4, 192), (256, 1, 192), (192, 1, 136), (64, 1, 32), (24, 1, 24)],
+)
+def test_a_small_image_trained_long_gets_fewer_and_smaller_patches(
+    side: int, batch: int, patch: int
+) -> None:
+    """It was learnt by heart: 800 steps of 4 patches on 192 × 192 pixels were 1.4 dB worse than 400 of one.
+
+    By hand, for 192: 2.1 · 192³ / 800 = 18579 pixels in a step, the square of 136.3.
+    """
+    sampler = _sampler(side, Config.preset("balanced"))
+    assert (sampler.batch, sampler.rows, sampler.columns) == (batch, patch, patch)
+
+
+def test_short_runs_and_stacks_keep_their_patches() -> None:
+    assert _sampler(192, Config()).rows == 192
+    assert _sampler(64, Config(depth=5)).rows == 64  # which its poolings need
+    stack = _sampler(64, Config.preset("balanced"), depth=16)
+    assert (stack.batch, stack.rows) == (4, 64)
+
+
+def test_sizes_that_are_set_are_taken_as_they_are() -> None:
+    config = Config.preset("balanced", patch=128)
+    assert (_sampler(128, config).batch, _sampler(128, config).rows) == (4, 128)
+    config = Config.preset("balanced", batch=3)
+    assert (_sampler(128, config).batch, _sampler(128, config).rows) == (3, 128)
+    assert _sampler(128, Config.preset("paper")).rows == 128
 
 
 @pytest.mark.parametrize("turn", range(8))

@@ -127,6 +127,7 @@ class Run(Told):
         """Return the training of network number `group`, which comes next."""
         self.group, self.step, self.cycle = group, 0, 1
         self.final, self.finished = None, []
+        self.begun = self.config.iterations
         return self._begin(group)
 
     def places(self, group: int) -> list[Where]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -12,6 +13,11 @@ from .stack import Planes
 
 #: Most patches in a batch whose size is left to us.
 _MOST = 2
+#: A run puts a pixel into at most so many patches, times the root of the number of pixels. Beyond, the
+#: network learns the noise by heart: on 192 × 192 pixels that cost up to 1.4 dB (docs/design/experiments.md).
+_OFTEN = 2.1
+#: Least side of a patch that is made smaller for that.
+_LEAST = 32
 
 
 class Patches(NamedTuple):
@@ -50,7 +56,8 @@ class Sampler:
         What to draw from.
     config
         Patch size, batch size and whether to flip and rotate. A batch of size 0 becomes an eighth of the
-        pixels, but one or two patches.
+        pixels, but one or two patches. Sizes that are the preset's become smaller where the iterations
+        would see a small image too often; `patch` 0 stays whole planes.
     multiple
         Patch sides are multiples of this.
     generator
@@ -63,15 +70,31 @@ class Sampler:
         _, _, height, width = planes.noisy.shape
         self.count = len(planes)
         self.height, self.width = height, width
-        side = config.patch or max(height, width)
-        self.rows, self.columns = (min(-(-side // multiple) * multiple, n) for n in (height, width))
+        self.multiple = multiple
+        self._cut(-(-(config.patch or max(height, width)) // multiple))
         eighth = len(planes) * height * width // (8 * self.patch)
         self.batch = config.batch or min(_MOST, max(1, eighth))
+        if config.patch and not {"patch", "batch"} & config.changes().keys():
+            self._spare(config.iterations)
         self.augment = config.augment
         self.generator = generator
         device = planes.noisy.device
         self.row = torch.arange(self.rows, device=device)[:, None]
         self.column = torch.arange(self.columns, device=device)[None, :]
+
+    def _cut(self, steps: int) -> None:
+        """Make patches whose side is `steps` multiples, or what the plane has of it."""
+        side = steps * self.multiple
+        self.rows, self.columns = min(side, self.height), min(side, self.width)
+
+    def _spare(self, iterations: int) -> None:
+        """Take fewer, then smaller patches, so that so many iterations see no pixel too often."""
+        pixels = self.count * self.height * self.width
+        room = _OFTEN * pixels**1.5 / iterations  # pixels of a batch
+        self.batch = max(1, min(self.batch, int(room / self.patch)))
+        if self.pixels > room:
+            side = max(_LEAST, int(math.sqrt(room)))
+            self._cut(max(1, side // self.multiple))
 
     @property
     def patch(self) -> int:

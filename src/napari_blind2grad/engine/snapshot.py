@@ -78,6 +78,7 @@ def capture(run: Run) -> Snapshot:
         "threads": torch.get_num_threads(),
         "torch": str(torch.__version__),
         "group": run.group,
+        "begun": run.begun,
         "step": run.step,
         "steps_before": run.steps_before,
         "cycle": run.cycle,
@@ -127,11 +128,15 @@ def _restore(run: Run, snapshot: Snapshot) -> None:
             f"The run was begun on the device {numbers['device']} and can go on there alone, not on "
             f"{run.device.type}. Choose that device, or delete the checkpoint to begin anew."
         )
-    run.config = Config.from_dict(numbers["config"])
+    config = Config.from_dict(numbers["config"])
     # On a computer with another fastest type the run goes on with the one that it began with.
     run.dtype = {"bfloat16": torch.bfloat16, "float32": torch.float32}[numbers["dtype"]]
     run.group = int(numbers["group"])
+    # The sizes of patches are chosen by the iterations that there were to be when the network began.
+    run.config = config.replace(iterations=int(numbers.get("begun", config.iterations)))
     run.training = training = run.begin(run.group)
+    run.begun, run.config = run.config.iterations, config
+    training.steer(run.informed)
     run.steps_before, run.step = int(numbers["steps_before"]), int(numbers["step"])
     run.cycle = int(numbers["cycle"])
     run.refresh_due, run.continued = bool(numbers["refresh_due"]), bool(numbers["continued"])

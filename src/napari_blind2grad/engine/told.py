@@ -88,6 +88,7 @@ class Told:
         self.dtype = devices.choose_dtype(config.precision, self.device)
         self.groups = stack.groups(config.networks)
         self.group = 0
+        self.begun = config.iterations
         self.cycle = 1
         self.step = 0
         self.steps_before = 0

@@ -13,9 +13,9 @@ from .stack import Planes
 
 #: Most patches in a batch whose size is left to us.
 _MOST = 2
-#: A run puts a pixel into at most so many patches, times the root of the number of pixels. Beyond, the
-#: network learns the noise by heart: on 192 × 192 pixels that cost up to 1.4 dB (docs/design/experiments.md).
-_OFTEN = 2.1
+#: A run puts a pixel into at most so many patches for each pixel that there is. Beyond, the network learns
+#: the noise by heart: on 192 × 192 pixels that cost up to 1.4 dB (docs/design/experiments.md).
+_OFTEN = 1 / 80
 #: Least side of a patch that is made smaller for that.
 _LEAST = 32
 
@@ -90,7 +90,7 @@ class Sampler:
     def _spare(self, iterations: int) -> None:
         """Take fewer, then smaller patches, so that so many iterations see no pixel too often."""
         pixels = self.count * self.height * self.width
-        room = _OFTEN * pixels**1.5 / iterations  # pixels of a batch
+        room = _OFTEN * pixels**2 / iterations  # pixels of a batch
         self.batch = max(1, min(self.batch, int(room / self.patch)))
         if self.pixels > room:
             side = max(_LEAST, int(math.sqrt(room)))

@@ -140,8 +140,14 @@ def test_a_small_image_trained_long_gets_fewer_and_smaller_patches(
 def test_short_runs_and_stacks_keep_their_patches() -> None:
     assert _sampler(192, Config()).rows == 192
     assert _sampler(64, Config(depth=5)).rows == 64  # which its poolings need
-    stack = _sampler(64, Config.preset("balanced"), depth=16)
-    assert (stack.batch, stack.rows) == (4, 64)
+    stack = _sampler(128, Config.preset("balanced"), depth=9)
+    assert (stack.batch, stack.rows) == (4, 128)
+
+
+def test_a_small_stack_gets_fewer_patches_than_a_plane_of_as_many_pixels() -> None:
+    """By hand: (9 · 64²)² / 240 / 800 = 7078 pixels in a step, of which one patch has 4096."""
+    stack = _sampler(64, Config.preset("balanced"), depth=9)
+    assert (stack.batch, stack.rows) == (1, 64)
 
 
 def test_sizes_that_are_set_are_taken_as_they_are() -> None:

@@ -14,8 +14,9 @@ from .stack import Planes
 #: Most patches in a batch whose size is left to us.
 _MOST = 2
 #: A run puts a pixel into at most so many patches for each pixel that there is. Beyond, the network learns
-#: the noise by heart: on 192 × 192 pixels that cost up to 1.4 dB (docs/design/experiments.md).
-_OFTEN = 1 / 80
+#: the noise by heart: on 192 × 192 pixels that cost up to 1.4 dB (docs/design/experiments.md). The second
+#: is for stacks, where it sees a pixel from neighbour planes too.
+_OFTEN, _OFTEN_IN_STACKS = 1 / 80, 1 / 240
 #: Least side of a patch that is made smaller for that.
 _LEAST = 32
 
@@ -75,7 +76,8 @@ class Sampler:
         eighth = len(planes) * height * width // (8 * self.patch)
         self.batch = config.batch or min(_MOST, max(1, eighth))
         if config.patch and not {"patch", "batch"} & config.changes().keys():
-            self._spare(config.iterations)
+            often = _OFTEN_IN_STACKS if planes.neighbours.shape[1] else _OFTEN
+            self._spare(often, config.iterations)
         self.augment = config.augment
         self.generator = generator
         device = planes.noisy.device
@@ -87,10 +89,10 @@ class Sampler:
         side = steps * self.multiple
         self.rows, self.columns = min(side, self.height), min(side, self.width)
 
-    def _spare(self, iterations: int) -> None:
+    def _spare(self, often: float, iterations: int) -> None:
         """Take fewer, then smaller patches, so that so many iterations see no pixel too often."""
         pixels = self.count * self.height * self.width
-        room = _OFTEN * pixels**2 / iterations  # pixels of a batch
+        room = often * pixels**2 / iterations  # pixels of a batch
         self.batch = max(1, min(self.batch, int(room / self.patch)))
         if self.pixels > room:
             side = max(_LEAST, int(math.sqrt(room)))

@@ -39,7 +39,7 @@ recognised as such.
 Images of a set alternate between two halves. Choices belong on `tune`, and **the means below
 are over `report` alone**, but where a heading says otherwise: for each image the median over seeds, then the
 mean over images. `n` counts images. Margins are over the images that both methods have. Peak memory is that
-of the whole process.
+of the whole process. No seconds stand where other programs ran beside the method.
 """
 
 Result = dict[str, object]

@@ -14,7 +14,7 @@ from .stack import Planes
 #: Most patches in a batch whose size is left to us.
 _MOST = 2
 #: A run puts a pixel into at most so many patches for each pixel that there is. Beyond, the network learns
-#: the noise by heart: on 192 × 192 pixels that cost up to 1.4 dB (docs/design/experiments.md). The second
+#: the noise by heart: on 192 × 192 pixels that cost up to 1.5 dB (docs/design/experiments.md). The second
 #: is for stacks, where it sees a pixel from neighbour planes too.
 _OFTEN, _OFTEN_IN_STACKS = 1 / 80, 1 / 240
 #: Least side of a patch that is made smaller for that.

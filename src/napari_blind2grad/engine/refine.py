@@ -14,16 +14,24 @@ from ..config import Config
 from .collaborate import DEEP, DEPTH, EVEN, FLAT, Shape, collaborate, divide, gather
 from .even import root_of
 from .noise import NoiseCurve
+from .stack import Planes
 from .texture import give_back
+from .whiteness import whiteness
 
-#: Share of the network's image in a filtered stack whose noise is known, if the network sees single pixels:
-#: it is as good as the filter's then, and errs in other places.
+#: Share of the network's image in the result, if the network sees single pixels: it is as good as the
+#: filter's then, and errs in other places.
 _NETWORK = 0.5
 
 
-def network_share(config: Config) -> float:
-    """Return the part that the network's image has in stacks whose noise is known."""
-    return _NETWORK if config.fold == 1 else 0.0
+def network_share(config: Config, noise: NoiseCurve, planes: Planes) -> float:
+    """Return the part that the network's image has in the result.
+
+    Where neighbouring pixels share their noise, it has none: the network takes some of it for signal. A noise
+    that is known is independent.
+    """
+    if config.fold > 1:
+        return 0.0
+    return _NETWORK * (1.0 if noise.known else whiteness(planes))
 
 
 def shape(planes: int) -> Shape:
@@ -53,7 +61,7 @@ def refine(
     out, origin
         As in :func:`~napari_blind2grad.engine.collaborate.collaborate`.
     share
-        See :func:`network_share`; counts for stacks alone.
+        Of the network's image in `out`: see :func:`network_share`.
     """
     root = root_of(noise) if len(noisy) == 1 else None
     kept = torch.empty_like(out) if noise.known else None
@@ -64,9 +72,8 @@ def refine(
         even, guide = root.forward(noisy), root.of_mean(pilot)
         yield from collaborate(even, guide, torch.ones_like(guide), out, EVEN, origin, kept)
         out.copy_(root.inverse(out))
+    out.lerp_(pilot, share)
     if kept is not None:
-        if len(noisy) >= DEPTH:
-            out.lerp_(pilot, share)
         out.copy_(_with_texture(noisy, out, noise, kept))
 
 
@@ -132,7 +139,7 @@ class Passing:
         self._held = [part[ready:].clone() for part in planes]
         done = [part[:ready] for part in sums]
         divide(done)
+        done[0].lerp_(pilot[:ready], self.share)
         if self.noise.known and ready:
-            done[0].lerp_(pilot[:ready], self.share)
             return _with_texture(noisy[:ready], done[0], self.noise, done[2])
         return done[0]

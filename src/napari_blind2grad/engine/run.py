@@ -246,13 +246,14 @@ class Run(Told):
         planes = self.training.planes
         inside = (..., slice(planes.height), slice(planes.width))
         noisy = torch.where(planes.valid, planes.noisy, final)
+        share = network_share(self.config, self.training.noise_at(0), planes)
         for chosen in planes.volumes():
             pilot, shown = final[chosen][inside], noisy[chosen][inside]  # (K, H, W)
             refined = torch.empty_like(pilot)
             noise = self.training.noise_at(
                 chosen[0].start if isinstance(chosen[0], slice) else chosen[0]
             )
-            for done in refine(shown, pilot, noise, refined, share=network_share(self.config)):
+            for done in refine(shown, pilot, noise, refined, share=share):
                 self.clock.done += done
                 if self.clock.progress_due():
                     yield from self._tell(self._progress("predict", fetch=False))

@@ -62,6 +62,9 @@ class NetworkFacts:
         The noise: see :class:`~napari_blind2grad.engine.noise.NoiseCurve`.
     shares
         Share of detail pixels in each of `channels`.
+    own
+        Share of the network's image in the result:
+        :func:`~napari_blind2grad.engine.refine.network_share`.
     """
 
     number: int
@@ -69,12 +72,16 @@ class NetworkFacts:
     levels: tuple[float, ...]
     variances: tuple[float, ...]
     shares: tuple[float, ...]
+    own: float
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> NetworkFacts:
         """Rebuild them from what JSON holds of them."""
-        lists = (tuple(values[k]) for k in ("channels", "levels", "variances", "shares"))
-        return cls(int(values["number"]), *lists)
+        channels, levels, variances, shares = (
+            tuple(values[k]) for k in ("channels", "levels", "variances", "shares")
+        )
+        own = float(values["own"])
+        return cls(int(values["number"]), channels, levels, variances, shares, own)
 
 
 @dataclass(frozen=True)

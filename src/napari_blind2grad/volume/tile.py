@@ -21,7 +21,7 @@ from ..engine.noise import NoiseCurve, told
 from ..engine.normalize import IntensityMap
 from ..engine.output import in_image_units, output_dtype
 from ..engine.predict import Mean, Predictor
-from ..engine.refine import Passing, network_share, refine
+from ..engine.refine import Passing, refine
 from ..engine.stack import Planes
 from ..engine.standout import edge_gate
 from ..engine.training import SCALE, seed_of
@@ -197,11 +197,10 @@ class _Column:
 
         Stacks are filtered along Z, where planes wait for those behind them, and others in all samples.
         """
-        origin = self.kept[0][0], self.kept[1][0]
+        origin, share = (self.kept[0][0], self.kept[1][0]), self.network.facts.own
         if self.network.reach.context and self.shape[2] >= DEPTH:
             if not self._passing:
                 samples = range(final.shape[1])
-                share = network_share(self.config)
                 self._passing = [Passing(self.noise, origin, share) for _ in samples]
             parts = [
                 passing.add(noisy[:, s], final[:, s], last=last)
@@ -215,7 +214,7 @@ class _Column:
         for part in every:
             pilot = final[part].contiguous()
             target = torch.empty_like(pilot)
-            for _ in refine(noisy[part].contiguous(), pilot, self.noise, target, origin):
+            for _ in refine(noisy[part].contiguous(), pilot, self.noise, target, origin, share):
                 pass
             refined[part] = target
         return refined

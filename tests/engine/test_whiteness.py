@@ -1,0 +1,92 @@
+"""Whether neighbours share their noise, and what share the network's image gets by it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from scipy.ndimage import gaussian_filter
+
+from napari_blind2grad import Config
+from napari_blind2grad.engine.noise import Line, NoiseCurve
+from napari_blind2grad.engine.refine import network_share
+from napari_blind2grad.engine.stack import Planes, check, load
+from napari_blind2grad.engine.whiteness import whiteness
+
+BALANCED = Config.preset("balanced")
+ESTIMATED = NoiseCurve(torch.zeros(1), torch.ones(1))
+KNOWN = replace(ESTIMATED, known=Line(0.0, 1.0, 1.0))
+
+
+def planes(image: np.ndarray, axes: str = "YX") -> Planes:
+    stack = check(image.astype(np.float32), axes)
+    return load(stack, [0], BALANCED, torch.device("cpu"), 8)
+
+
+def structure(shape: tuple[int, ...], seed: int = 0) -> np.ndarray:
+    """Return blobs as wide as a microscope's blur leaves them, in 0 to about 1."""
+    image = gaussian_filter(np.random.default_rng(seed).random(shape), 2.5)
+    image -= image.min()
+    return image / image.max()
+
+
+def noise(shape: tuple[int, ...], neighbour: float = 0.0, axis: int = -1) -> np.ndarray:
+    """Return noise of standard deviation 1 with the correlation `neighbour` along `axis`.
+
+    For n + a·n', with n' the next along the axis, that is a / (1 + a²).
+    """
+    a = 0.0 if neighbour == 0 else (1 - np.sqrt(1 - 4 * neighbour**2)) / (2 * neighbour)
+    white = np.random.default_rng(1).standard_normal(shape)
+    return (white + a * np.roll(white, 1, axis)) / np.sqrt(1 + a * a)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_independent_noise_on_structure_is_white(seed: int) -> None:
+    clean = structure((256, 240), seed)
+    rng = np.random.default_rng(seed)
+    assert whiteness(planes(clean + 0.1 * rng.standard_normal(clean.shape))) == 1.0
+    assert whiteness(planes(rng.poisson(20 * clean) / 20)) == 1.0
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_noise_shared_along_one_axis_is_found(axis: int) -> None:
+    clean = structure((256, 240))
+    assert whiteness(planes(clean + 0.1 * noise(clean.shape, 0.06, axis))) == 0.0
+    # Sharpening makes neighbours' noise unlike. (What is left of structure makes it less so.)
+    assert whiteness(planes(clean + 0.1 * noise(clean.shape, -0.15, axis))) == 0.0
+    between = whiteness(planes(noise((1024, 1024), 0.028, axis)))
+    assert 0.05 < between < 0.95
+
+
+def test_stacks_and_colours_are_looked_at_too() -> None:
+    for shape, axes, axis in (((12, 96, 96), "ZYX", -1), ((128, 128, 3), "YXS", 1)):
+        assert whiteness(planes(noise(shape), axes)) == 1.0
+        assert whiteness(planes(noise(shape, 0.1, axis), axes)) == 0.0
+
+
+def test_pixels_that_are_not_numbers_do_not_count() -> None:
+    image = 0.1 * noise((256, 256)) + structure((256, 256))
+    image[40:80, 100:120] = np.nan
+    assert whiteness(planes(image)) == 1.0
+
+
+@pytest.mark.parametrize("shape", [(8, 8), (300, 10), (10, 300), (24, 24)])
+def test_too_few_pixels_count_as_white(shape: tuple[int, int]) -> None:
+    assert whiteness(planes(noise(shape, 0.2))) == 1.0
+
+
+def test_an_image_without_noise_has_no_blocks_that_tell() -> None:
+    image = np.zeros((64, 64))
+    image[:4] = 1.0
+    assert 0.0 <= whiteness(planes(image)) <= 1.0
+
+
+def test_what_share_the_networks_image_gets() -> None:
+    white, shared = planes(noise((128, 128))), planes(noise((256, 256), 0.2))
+    fast = Config.preset("fast")
+    assert network_share(BALANCED, ESTIMATED, white) == 0.5
+    assert network_share(BALANCED, ESTIMATED, shared) == 0.0
+    assert network_share(BALANCED, KNOWN, shared) == 0.5
+    assert network_share(fast, ESTIMATED, white) == network_share(fast, KNOWN, white) == 0.0

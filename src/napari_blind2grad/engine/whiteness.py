@@ -24,14 +24,14 @@ _FEWEST = 4
 #: Lower quartile of a standard normal, and the standard error of a quartile of N of them, times √N.
 _QUARTILE, _ERROR = 0.6745, 1.36
 #: Correlation up to which noise is white, and from which it is not.
-_WHITE, _SHARED = 0.015, 0.035
+_WHITE, _SHARED = 0.025, 0.05
 
 
 def whiteness(planes: Planes) -> float:
-    """Return 1 where the noise of neighbouring pixels is independent, and 0 where it is not.
+    """Return 1 where the noise of neighbouring pixels is surely independent, and 0 where it may not be.
 
-    Between correlations of 0.015 and 0.035 it falls from 1 to 0; what chance makes of white noise, two
-    standard errors, is taken off before. Too few pixels to tell count as white.
+    Between correlations of 0.025 and 0.05 it falls from 1 to 0; two standard errors are put on before, so
+    that single planes of 128 × 128 pixels, or fewer, tell nothing for sure.
     """
     chosen = range(0, len(planes), max(1, -(-len(planes) // _PLANES)))
     inside = (list(chosen), slice(None), slice(planes.height), slice(planes.width))
@@ -41,7 +41,7 @@ def whiteness(planes: Planes) -> float:
 
 
 def _shared(noisy: Tensor, valid: Tensor) -> float:
-    """Return the correlation of neighbours along the last axis that chance does not explain.
+    """Return how large the correlation of neighbours along the last axis may be; infinite if nothing tells.
 
     It is measured in fourth differences across that axis, which hold noise and hardly any structure: noise
     that is independent across keeps its correlation along. What structure is left only adds, so the lower
@@ -57,7 +57,7 @@ def _shared(noisy: Tensor, valid: Tensor) -> float:
     across = noisy.new_tensor(_KERNEL).view(1, 1, -1, 1)
     margin = len(_KERNEL) - 1
     if noisy.shape[-2] < _SIDE + margin or noisy.shape[-1] < _SIDE:
-        return 0.0
+        return math.inf
     detail = F.conv2d(noisy.flatten(0, 1)[:, None], across)[:, 0]  # (P·S, Y − 4, X)
     whole = F.conv2d((~valid).to(noisy), torch.ones_like(across)) == 0  # (P, 1, Y − 4, X)
     whole = whole.expand(-1, noisy.shape[1], -1, -1).flatten(0, 1)
@@ -65,7 +65,7 @@ def _shared(noisy: Tensor, valid: Tensor) -> float:
     energy = cut.square().mean((1, 2))
     cut, energy = cut[energy > 0], energy[energy > 0]
     if len(cut) < _FEWEST:
-        return 0.0
+        return math.inf
     # Differences of white noise are alike across, which widens the scatter of a block's correlation.
     own = [math.comb(2 * margin, margin + i) for i in range(-margin, margin + 1)]
     scatter = math.sqrt(sum((k / own[margin]) ** 2 for k in own)) / _SIDE
@@ -73,7 +73,7 @@ def _shared(noisy: Tensor, valid: Tensor) -> float:
     for lag in _LAGS:
         each = (cut[..., lag:] * cut[..., :-lag]).mean((1, 2)) / energy
         found.append(abs(float(each.quantile(0.25)) + _QUARTILE * scatter))
-    return max(found) - 2.0 * _ERROR * scatter / math.sqrt(len(cut))
+    return max(found) + 2.0 * _ERROR * scatter / math.sqrt(len(cut))
 
 
 def _blocks(planes: Tensor) -> Tensor:

@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from napari_blind2grad import Config, Result, denoise
+from napari_blind2grad.engine import refine
 from napari_blind2grad.engine.apply import apply_iter
 from napari_blind2grad.engine.predict import Predictor
 from napari_blind2grad.engine.warm import Warm
@@ -123,6 +124,23 @@ def test_groups_of_like_blocks_are_the_same_in_tiles(axes: str, shape: tuple[int
         state = denoise(image, axes, config).state
         result = volume(state, image, axes, config, (2, 40, 40))
         assert_close(result, whole(state, image, axes, config), image)
+
+
+@pytest.mark.parametrize(
+    ("axes", "shape"), [("YX", (90, 80)), ("ZYX", (3, 60, 50)), ("ZYX", (5, 60, 50))]
+)
+@pytest.mark.parametrize("gain", [0.0, 0.8])
+def test_the_networks_share_is_the_same_in_tiles(
+    monkeypatch: pytest.MonkeyPatch, axes: str, shape: tuple[int, ...], gain: float
+) -> None:
+    config, image = TINY.replace(gain=gain), noisy(shape)
+    state = denoise(image, axes, config).state
+    little = volume(state, image, axes, config, (2, 40, 40))
+    for name, value in (("_STEPS", 1), ("_PIXELS", 1), ("whiteness", lambda _: 0.83)):
+        monkeypatch.setattr(refine, name, value)
+    result = volume(state, image, axes, config, (2, 40, 40))
+    assert np.abs(result - little).max() > 1.0
+    assert_close(result, whole(state, image, axes, config), image)
 
 
 @pytest.mark.timeout(900)

@@ -201,6 +201,9 @@ class Application(Run):
         """Return 0: nothing is trained."""
         return 0
 
+    def _steps(self) -> int:
+        return self.config.iterations  # those of its run
+
     def _work(self) -> float:
         pixels = self.training.planes.noisy[:, 0].numel()
         _, found = self._network()

@@ -18,20 +18,33 @@ from .stack import Planes
 from .texture import give_back
 from .whiteness import whiteness
 
-#: Share of the network's image in the result, if the network sees single pixels: it is as good as the
-#: filter's then, and errs in other places.
-_NETWORK = 0.5
+#: Share of the network's image in the result, of a network with `fold` 1 that was trained for so many steps,
+#: on so many pixels: it is as good as the filter's then, and errs in other places.
+_NETWORK, _STEPS, _PIXELS = 0.5, 400, 256**2
 
 
-def network_share(config: Config, noise: NoiseCurve, planes: Planes) -> float:
+def network_share(config: Config, noise: NoiseCurve, planes: Planes, steps: int) -> float:
     """Return the part that the network's image has in the result.
 
     Where neighbouring pixels share their noise, it has none: the network takes some of it for signal. A noise
-    that is known is independent.
+    that is known is independent. After fewer steps, or in an image of fewer pixels, it has less.
+
+    Parameters
+    ----------
+    config
+        For the kind of network.
+    noise
+        Of the image.
+    planes
+        The image.
+    steps
+        That the network was trained for.
     """
-    if config.fold > 1:
+    if config.fold > 1 or not config.refines:
         return 0.0
-    return _NETWORK * (1.0 if noise.known else whiteness(planes))
+    learnt = min(1.0, steps / _STEPS)
+    seen = min(1.0, len(planes) * planes.height * planes.width / _PIXELS)
+    return _NETWORK * learnt * seen * (1.0 if noise.known else whiteness(planes))
 
 
 def shape(planes: int) -> Shape:

@@ -246,7 +246,7 @@ class Run(Told):
         planes = self.training.planes
         inside = (..., slice(planes.height), slice(planes.width))
         noisy = torch.where(planes.valid, planes.noisy, final)
-        share = network_share(self.config, self.training.noise_at(0), planes)
+        share = self.network_share()
         for chosen in planes.volumes():
             pilot, shown = final[chosen][inside], noisy[chosen][inside]  # (K, H, W)
             refined = torch.empty_like(pilot)
@@ -258,6 +258,15 @@ class Run(Told):
                 if self.clock.progress_due():
                     yield from self._tell(self._progress("predict", fetch=False))
             final[chosen][inside] = refined
+
+    def network_share(self) -> float:
+        """Return the part that the image of the current network has in the result."""
+        training = self.training
+        return network_share(self.config, training.noise_at(0), training.planes, self._steps())
+
+    def _steps(self) -> int:
+        """Return for how many steps the current network was trained, or about as well."""
+        return self.config.iterations if self.continued else self.step
 
     def _average(self, plane: int) -> Generator[Event, Config | None, Tensor]:
         """Return the mean of predictions under fresh masks (section 5.1.1)."""

@@ -12,7 +12,6 @@ from ..config import Config
 from ..engine.apply import Application, Intensity, check_fit
 from ..engine.network import multiple
 from ..engine.output import Where
-from ..engine.refine import network_share
 from ..engine.run import Run
 from ..engine.snapshot import Snapshot, capture, settled
 from ..engine.stack import Planes, Stack
@@ -95,7 +94,7 @@ class _OnSample(Run):
                 levels=tuple(training.noise.levels.tolist()),
                 variances=tuple(training.noise.variances.tolist()),
                 shares=tuple(training.share(c) for c in channels),
-                own=network_share(self.config, training.noise_at(0), training.planes),
+                own=self.network_share(),
             )
         )
         if self.keep is not None and self.group == len(self.groups) - 1 and not self.stopped:

@@ -12,8 +12,8 @@ import pytest
 
 BENCHMARKS = Path(__file__).resolve().parent.parent / "benchmarks"
 MODULES = (
-    "cases", "machine", "measure", "methods", "metrics", "paper", "peers", "peers._vst", "phantom",
-    "report", "run",
+    "cases", "displaced", "machine", "measure", "methods", "metrics", "paper", "peers", "peers._vst",
+    "phantom", "report", "run",
 )  # fmt: skip
 
 
@@ -367,3 +367,14 @@ class TestReport:
         assert plots.draw(lines, tmp_path / "a.svg")
         assert (tmp_path / "a.svg").read_text().startswith("<?xml")
         assert not plots.draw([line()], tmp_path / "b.svg")
+
+
+def test_displacements_are_found_and_taken_back(bench):
+    from scipy.ndimage import gaussian_filter
+
+    clean = gaussian_filter(np.random.default_rng(0).random((64, 64)), 2.0)
+    clean = 255 * (clean - clean.min()) / np.ptp(clean)
+    lies = 0.8 * bench.displaced.moved(clean, np.array([-0.6, 0.3])) + 5.0
+    by, there = bench.displaced.registered(lies, clean)
+    assert by == pytest.approx([0.6, -0.3], abs=0.02)
+    assert bench.metrics.psnr(lies, clean, 255.0) < 25 < 40 < there

@@ -337,7 +337,7 @@ class Config:
         2,
         "Fold",
         "The compact network takes squares of this many pixels a side as one. 2 is about three times "
-        "faster; 1 keeps finer detail. No effect in colour images and with dilation.",
+        "faster; 1 keeps finer detail. No effect in colour images and with a dilation of 2 or more.",
         low=1,
         high=2,
         group="network",
@@ -367,12 +367,14 @@ class Config:
         group="network",
     )
     dilation: int = _p(
-        1,
+        0,
         "Dilation",
-        "2 or more spreads the kernels' taps to break noise that is correlated between neighbours.",
-        low=1,
+        "2 or more spreads the kernels' taps, for noise that neighbouring pixels share, and the last step "
+        "then goes by the noise's spectrum. 0 finds the distance by itself.",
+        low=0,
         high=4,
         group="network",
+        lowest="automatic",
     )
 
     # --- training and prediction
@@ -430,8 +432,7 @@ class Config:
     refine: bool = _p(
         True,
         "Refine",
-        "Finish by filtering the noisy image itself, guided by the network's: brings back fine detail. "
-        "No effect with dilation.",
+        "Finish by filtering the noisy image itself, guided by the network's: brings back fine detail.",
         group="training",
     )
     stochastic: bool = _p(
@@ -481,9 +482,9 @@ class Config:
         return self.gain > 0 or self.read_noise > 0
 
     @property
-    def refines(self) -> bool:
-        """Whether the last step filters the noisy image: it counts on noise that is not correlated."""
-        return self.refine and self.dilation == 1
+    def spread(self) -> int:
+        """Distance in pixels between the taps of kernels: `dilation`, or 1 while it is to be found."""
+        return max(1, self.dilation)
 
     @classmethod
     def preset(cls, name: str = "fast", **changes: Any) -> Config:
@@ -559,6 +560,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
                 cycles=6,
                 detail="literal",
                 counts=False,
+                dilation=1,
                 even=False,
                 importance=False,
                 rho=0.9,

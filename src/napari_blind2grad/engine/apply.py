@@ -49,7 +49,8 @@ def apply_iter(
         As in :func:`napari_blind2grad.denoise`. There must be as many channels and colour samples as
         in the image trained on; all other lengths are free.
     config
-        Settings of the run that trained the networks; only device, precision and threads may differ.
+        Settings of the run that trained the networks; only device, precision and threads may differ. The
+        dilation is always theirs.
     intensity
         ``"model"``: grey values mean what they meant in training. ``"image"``: the robust range of this
         image is mapped to that of the image trained on, for other exposures.
@@ -125,6 +126,8 @@ class Application(Run):
         focus: Focus,
     ) -> None:
         own = stack.maps
+        # All networks of a run look over the same distance, whatever noise this image has.
+        config = config.replace(dilation=next(n.dilation for n in state.networks if n))
         if intensity == "model":
             stack = replace(stack, maps=state.maps)
         super().__init__(stack, config, should_stop, focus, None)

@@ -64,6 +64,9 @@ class Shape(NamedTuple):
         return 2 * (self.radius + self.side)
 
 
+#: Noise energy counted in the gain where neighbours share their noise: the guide has a part of it, and blocks
+#: of a group that overlap share it too.
+SHARED_ENERGY = 2.5
 #: Single images and thin stacks; stacks; single images whose noise was made even.
 FLAT = Shape(side=8, step=4, radius=8, members=16, order=4)
 DEEP = Shape(side=5, step=2, radius=5, members=8, order=2)
@@ -86,6 +89,7 @@ def collaborate(
     sizes: Shape,
     origin: tuple[int, int] = (0, 0),
     kept: Tensor | None = None,
+    spectrum: Tensor | None = None,
 ) -> Iterator[int]:
     """Filter like blocks together: fill `out`, and yield as :func:`refine` does.
 
@@ -110,11 +114,14 @@ def collaborate(
     kept
         Takes the share of each pixel's own noise that is left in `out`, same shape, if it is asked for. What
         comes back through other blocks of its group, where they overlap, is not counted.
+    spectrum
+        Noise energy of each wave of a block, over `variance`, shape (1 or D, side, side); None for
+        independent noise, whose waves all have it.
     """
     sums = [out, torch.empty_like(out), *([] if kept is None else [kept])]
     for total in sums:
         total.zero_()
-    yield from gather(noisy, pilot, variance, sums, sizes, origin)
+    yield from gather(noisy, pilot, variance, sums, sizes, origin, spectrum)
     divide(sums)
 
 
@@ -131,6 +138,7 @@ def gather(
     sums: list[Tensor],
     sizes: Shape,
     origin: tuple[int, int],
+    spectrum: Tensor | None = None,
 ) -> Iterator[int]:
     """Add all filtered blocks, their weights and, if there is a third tensor, the noise they keep to `sums`.
 
@@ -146,7 +154,7 @@ def gather(
     told, done = 0, 0
     for ys in rows:
         for xs in columns:
-            tile = _Tile(sizes, ys, xs, (h, w))
+            tile = _Tile(sizes, ys, xs, (h, w), spectrum)
             for share in tile.add(noisy, pilot, variance, sums):
                 part = share / (len(rows) * len(columns))
                 now = int(noisy.numel() * (done / (len(rows) * len(columns)) + part))
@@ -168,8 +176,16 @@ def _places(n: int, step: int, origin: int, most: int) -> list[Tensor]:
 class _Tile:
     """The blocks at `ys` and `xs`, on the CPU, and the part of the image that their groups lie in."""
 
-    def __init__(self, sizes: Shape, ys: Tensor, xs: Tensor, image: tuple[int, int]) -> None:
+    def __init__(
+        self,
+        sizes: Shape,
+        ys: Tensor,
+        xs: Tensor,
+        image: tuple[int, int],
+        spectrum: Tensor | None,
+    ) -> None:
         self.sizes = sizes
+        self.spectrum = spectrum
         reach = sizes.radius + sizes.side
         spans = [
             (max(0, int(at[0]) - sizes.radius), min(n, int(at[-1]) + reach))
@@ -191,6 +207,9 @@ class _Tile:
         waves = cosines(side, noisy)
         bank = torch.einsum("ai,bj->abij", waves, waves).reshape(side**2, 1, side, side)
         along = cosines(depth, noisy)
+        shares = None
+        if self.spectrum is not None:
+            shares = self.spectrum.expand(depth, -1, -1).flatten()  # (D·side²,)
         box = noisy.new_ones((1, 1, side, side))
         window: list[tuple[Tensor, Tensor, Tensor]] = []  # spectra of the block's planes
         slow: list[dict[tuple[int, int], Tensor]] = []  # their low waves
@@ -206,7 +225,7 @@ class _Tile:
             noise = torch.stack([part[2] for part in window]).mean(0).clamp_min(1e-12)  # (h, w)
             p, y = p.flatten(0, 1).flatten(1), y.flatten(0, 1).flatten(1)  # (D·side², h·w)
             groups = self._groups(_low_blocks(slow, along, self.sizes.order))  # (N, G)
-            spectrum, *means = _filtered(p.T, y.T, noise.flatten(), groups, self.sizes)
+            spectrum, *means = _filtered(p.T, y.T, noise.flatten(), groups, self.sizes, shares)
             spectrum = spectrum.T.reshape(depth, side**2, self.h, self.w)
             spectrum = torch.tensordot(along.T, spectrum, 1)
             block = slice(last - depth + 1, last + 1)
@@ -289,7 +308,12 @@ def _weighted(parts: list[Tensor], weights: list[float]) -> Tensor:
 
 
 def _filtered(
-    pilot: Tensor, noisy: Tensor, noise: Tensor, groups: Tensor, sizes: Shape
+    pilot: Tensor,
+    noisy: Tensor,
+    noise: Tensor,
+    groups: Tensor,
+    sizes: Shape,
+    shares: Tensor | None,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Return the sums of weighted spectra (h·w, S), of weights and of weighted shares of noise kept (h·w,).
 
@@ -303,6 +327,8 @@ def _filtered(
         Places of the blocks of each group, shape (N, G).
     sizes
         For the share of the noisy image and the energy of the noise.
+    shares
+        Noise energy of each wave over `noise`, shape (S,); None where all have it.
     """
     pilot, noisy = pilot.contiguous(), noisy.contiguous()
     total, weights, kept = (torch.zeros_like(part) for part in (pilot, noise, noise))
@@ -313,9 +339,12 @@ def _filtered(
         p, y = across @ pilot[some], across @ noisy[some]  # (n, G, S)
         level = noise[some].mean(1)  # (n,)
         energy = p.square()
-        gain = energy.div_(energy + sizes.energy * level[:, None, None])
+        counted = sizes.energy * level[:, None, None]  # (n, 1, 1)
+        gain = energy.div_(energy + (counted if shares is None else counted * shares))
         gain[:, 0, 0] = 1.0
-        weight = 1.0 / (gain.square().sum((1, 2)) * level)  # (n,)
+        left = gain.square()
+        left = left.sum((1, 2)) if shares is None else (left * shares).sum((1, 2))
+        weight = 1.0 / (left * level)  # (n,)
         spectrum = torch.lerp(p, y, sizes.noisy).mul_(gain).mul_(weight[:, None, None])
         _add(total, some.flatten(), (across.T @ spectrum).flatten(0, 1))
         share = sizes.noisy * gain.mean((1, 2))  # (n,)

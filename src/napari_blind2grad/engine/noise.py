@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import torch
@@ -41,11 +42,15 @@ class NoiseCurve:
         Brightness and noise variance at a few quantiles, shape (L,), in the network's units.
     known
         The camera's noise, as the user told it; None for an estimate.
+    spectra
+        Energy of each wave of noise that neighbouring pixels share, over `variances`: by the sides of
+        blocks, as :func:`~napari_blind2grad.engine.spectrum.spectra` finds it. Empty for independent noise.
     """
 
     levels: Tensor
     variances: Tensor
     known: Line | None = None
+    spectra: Mapping[int, Tensor] = field(default_factory=dict)
 
     @property
     def sigma(self) -> float:
@@ -116,7 +121,7 @@ def told(noise: NoiseCurve, config: Config, intensity: IntensityMap) -> NoiseCur
         read = max(0.0, float(noise.variances[0]) - max(0.0, light))
     line = Line(gain, offset + read, max(read, _LEAST))
     variances = (gain * noise.levels + line.offset).clamp_min(line.least)
-    return NoiseCurve(noise.levels, variances, line)
+    return replace(noise, variances=variances, known=line)
 
 
 def estimate(planes: Tensor, valid: Tensor) -> NoiseCurve:

@@ -71,7 +71,7 @@ class Mean:
     """
 
     def __init__(self, like: Tensor, noise: NoiseCurve, config: Config) -> None:
-        self._hidden = _HIDDEN if config.refines and noise.known else 1.0
+        self._hidden = _HIDDEN if config.refine and config.spread == 1 and noise.known else 1.0
         self._total = torch.zeros_like(like)
         self._weight = torch.zeros_like(like)
 
@@ -200,7 +200,7 @@ class Predictor:
         out = torch.empty_like(noisy)
         if max(h, w) <= largest(noisy.device.type):
             return self._run(noisy, keep, context, turn, gate, draws, planes.origin)
-        margin = self.network.radius() + FILL_RADIUS * self.config.dilation
+        margin = self.network.radius() + FILL_RADIUS * self.config.spread
         for tile in tiles(h, w, core, margin, self.network.multiple):
             o, i, t = ((..., *spans) for spans in tile)
             part = None if gate is None else gate[o]

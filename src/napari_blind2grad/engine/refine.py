@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ..config import Config
-from .collaborate import DEEP, DEPTH, EVEN, FLAT, Shape, collaborate, divide, gather
+from .collaborate import DEEP, DEPTH, EVEN, FLAT, SHARED_ENERGY, Shape, collaborate, divide, gather
 from .even import root_of
 from .noise import NoiseCurve
 from .stack import Planes
@@ -40,7 +40,7 @@ def network_share(config: Config, noise: NoiseCurve, planes: Planes, steps: int)
     steps
         That the network was trained for.
     """
-    if config.fold > 1 or not config.refines:
+    if config.fold > 1 or config.spread > 1 or not config.refine:
         return 0.0
     learnt = min(1.0, steps / _STEPS)
     seen = min(1.0, len(planes) * planes.height * planes.width / _PIXELS)
@@ -50,6 +50,12 @@ def network_share(config: Config, noise: NoiseCurve, planes: Planes, steps: int)
 def shape(planes: int) -> Shape:
     """Return the sizes for so many planes that are filtered together."""
     return FLAT if planes < DEPTH else DEEP
+
+
+def _suited(sizes: Shape, noise: NoiseCurve, least: int) -> tuple[Shape, Tensor | None]:
+    """Return sizes and spectrum for `noise`, in planes of at least so many pixels along Y and X."""
+    spectrum = noise.spectra.get(min(sizes.side, least))
+    return (sizes if spectrum is None else sizes._replace(energy=SHARED_ENERGY)), spectrum
 
 
 def refine(
@@ -77,13 +83,16 @@ def refine(
         Of the network's image in `out`: see :func:`network_share`.
     """
     root = root_of(noise) if len(noisy) == 1 else None
-    kept = torch.empty_like(out) if noise.known else None
+    sizes = shape(len(noisy)) if root is None else EVEN
+    sizes, spectrum = _suited(sizes, noise, min(noisy.shape[1:]))
+    kept = torch.empty_like(out) if noise.known and spectrum is None else None
     if root is None:
         variance = _variance(noise, pilot)
-        yield from collaborate(noisy, pilot, variance, out, shape(len(noisy)), origin, kept)
+        yield from collaborate(noisy, pilot, variance, out, sizes, origin, kept, spectrum)
     else:
         even, guide = root.forward(noisy), root.of_mean(pilot)
-        yield from collaborate(even, guide, torch.ones_like(guide), out, EVEN, origin, kept)
+        ones = torch.ones_like(guide)
+        yield from collaborate(even, guide, ones, out, sizes, origin, kept, spectrum)
         out.copy_(root.inverse(out))
     out.lerp_(pilot, share)
     if kept is not None:
@@ -136,7 +145,8 @@ class Passing:
         ValueError
             If there are fewer planes in all.
         """
-        sums = [torch.zeros_like(noisy) for _ in range(3 if self.noise.known else 2)]
+        keeps = self.noise.known is not None and not self.noise.spectra
+        sums = [torch.zeros_like(noisy) for _ in range(3 if keeps else 2)]
         planes = [noisy, pilot, *sums]
         if self._held:
             planes = [torch.cat(pair) for pair in zip(self._held, planes, strict=True)]
@@ -147,12 +157,13 @@ class Passing:
         ready = len(noisy) if last else max(0, len(noisy) - DEPTH + 1)
         if len(noisy) >= DEPTH:
             variance = _variance(self.noise, pilot)
-            for _ in gather(noisy, pilot, variance, sums, DEEP, self.origin):
+            sizes, spectrum = _suited(DEEP, self.noise, min(noisy.shape[1:]))
+            for _ in gather(noisy, pilot, variance, sums, sizes, self.origin, spectrum):
                 pass
         self._held = [part[ready:].clone() for part in planes]
         done = [part[:ready] for part in sums]
         divide(done)
         done[0].lerp_(pilot[:ready], self.share)
-        if self.noise.known and ready:
+        if len(sums) == 3 and ready:
             return _with_texture(noisy[:ready], done[0], self.noise, done[2])
         return done[0]

@@ -235,7 +235,7 @@ class Run(Told):
             if going:
                 self._offer(last=self.stopped)
             yield from self._tell(self._show(plane, estimate))
-        if self.config.refines:
+        if self.config.refine:
             yield from self._refine(final)
         self.training.begin_cycle(final)
         for plane in order:

@@ -141,7 +141,7 @@ def _restore(run: Run, snapshot: Snapshot) -> None:
     run.cycle = int(numbers["cycle"])
     run.refresh_due, run.continued = bool(numbers["refresh_due"]), bool(numbers["continued"])
     for number, found in enumerate(numbers["trained"]):
-        run.trained.append(_trained(found, blocks, number))
+        run.trained.append(_trained(found, blocks, number, config.spread))
     run.take_numbers(numbers.get("own", {}))
     for name, places in _done_blocks(run, run.group):
         _fill_output(run, places, blocks[name]())
@@ -242,13 +242,14 @@ def _both(network: Trained) -> dict[str, Tensor]:
     return found | {f"guide.{name}": value for name, value in (network.guide or {}).items()}
 
 
-def _trained(found: Any, blocks: Mapping[str, Block], number: int) -> Trained | None:
+def _trained(found: Any, blocks: Mapping[str, Block], number: int, dilation: int) -> Trained | None:
     if found is None:
         return None
     center, spread, context, guided = found
     both = blocks[f"trained-{number}"]()
     guide = _part(both, "guide.") if guided else None
-    return Trained(_part(both, "final."), guide, float(center), float(spread), int(context))
+    weights = _part(both, "final.")
+    return Trained(weights, guide, float(center), float(spread), int(context), dilation)
 
 
 def _part(tensors: Mapping[str, Tensor], start: str) -> dict[str, Tensor]:

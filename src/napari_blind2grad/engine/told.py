@@ -24,6 +24,9 @@ from .snapshot import Keep, Snapshot
 from .stack import Stack
 from .training import Training
 from .warm import Trained, Warm, Weights
+from .whiteness import found_distance
+
+_ORDINALS = {2: "second", 3: "third", 4: "fourth"}
 
 Focus = Callable[[], Mapping[str, int]]
 Events = Generator[Event, Config | None, None]
@@ -37,11 +40,18 @@ def _words(config: Config, step: float) -> list[str]:
         ]
     if not config.knows_noise:
         return []
-    if config.refines:
+    if config.refine:
         return ["The noise is taken as told, not as estimated."]
     return [
         "The noise that was told hardly counts: without the last step (refine) only detail maps use it."
     ]
+
+
+def _of_shared_noise(distance: int) -> str:
+    return (
+        f"Neighbouring pixels share their noise: the network looks at every {_ORDINALS[distance]} pixel "
+        f"(dilation {distance}), and the last step goes by the noise's spectrum."
+    )
 
 
 class Told:
@@ -70,12 +80,16 @@ class Told:
         self.stack = stack
         self.config = config
         self.step_of_counts = step_if_wanted(stack, config)
+        distance = found_distance(stack, with_step(config, self.step_of_counts))
+        self.config = config.replace(dilation=distance)
         self.should_stop = should_stop
         self.focus = focus
         self.warm = warm
         self.previews = previews
         self.continued = False
         self.notes = [*stack.notes, *_words(config, self.step_of_counts)]
+        if config.dilation < distance > 1:
+            self.notes.append(_of_shared_noise(distance))
         self.refresh_due = False
         self.trained: list[Trained | None] = []
         self.keep: Keep | None = None

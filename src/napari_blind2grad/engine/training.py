@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -21,6 +22,7 @@ from .optimizer import Adam, AdamW, Muon
 from .predict import Predictor
 from .replay import Replay, records
 from .sampling import Sampler
+from .spectrum import spectra
 from .stack import Planes
 from .standout import Standout, edge_gate
 
@@ -95,6 +97,8 @@ class Training:
         self.generator = torch.Generator(device).manual_seed(seed)
         self.sampler = Sampler(planes, config, multiple(config), self.generator)
         self.noise: NoiseCurve = estimate(planes.noisy, planes.valid)
+        if config.spread > 1 and config.refine:
+            self.noise = replace(self.noise, spectra=spectra(planes, self.noise_at))
         self.predictor = Predictor(self.network, planes, config, dtype, seed)
         self.targets = self._choose_targets()
         self.medium: Tensor | None = None

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from .normalize import IntensityMap
 
 if TYPE_CHECKING:
+    from .network import UNet
     from .training import Training
 
 #: Where in its schedule the learning rate of a continued run begins: the network has learnt most already, and
@@ -35,6 +36,8 @@ class Trained:
         Mean and standard deviation of the images that it was trained on, in its own units.
     context
         How many neighbouring planes it sees on each side.
+    dilation
+        Distance in pixels between the taps of its kernels.
     """
 
     weights: Weights
@@ -42,6 +45,7 @@ class Trained:
     center: float
     spread: float
     context: int
+    dilation: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,13 +66,15 @@ class Warm:
     maps: tuple[IntensityMap, ...]
     samples: int
 
-    def into(self, group: int, network: nn.Module) -> bool:
+    def into(self, group: int, network: UNet) -> bool:
         """Load the weights of network number `group` into `network`; return whether they fit."""
         found = self.networks[group] if group < len(self.networks) else None
         if found is None:
             return False
         shapes = {name: value.shape for name, value in network.state_dict().items()}
         if {name: value.shape for name, value in found.weights.items()} != shapes:
+            return False
+        if found.dilation != network.dilation:
             return False
         network.load_state_dict(dict(found.weights))
         return True
@@ -88,4 +94,5 @@ def trained(training: Training, guide: Weights | None) -> Trained:
         center=network.center,
         spread=network.spread,
         context=training.planes.neighbours.shape[1] // 2,
+        dilation=network.dilation,
     )

@@ -1,4 +1,4 @@
-"""Whether neighbouring pixels share their noise, as the last step needs to know it.
+"""Whether neighbouring pixels share their noise, and over what distance, as the engine needs to know it.
 
 The window's quality pane measures more of it, on another sample (``quality/correlation.py``).
 """
@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from .stack import Planes
+from ..config import Config
+from .stack import Planes, Stack
 
 #: Planes looked at, spread over all of them, and the longest side of their middles.
 _PLANES, _MIDDLE = 6, 1024
-#: Side of the blocks that are looked at one by one, and the distances between pixels.
-_SIDE, _LAGS = 16, (1, 2)
+#: Side of the blocks that are looked at one by one, and the longest distance of neighbours.
+_SIDE, _NEAR = 16, 2
 #: Order of the differences that keep structure out.
 _ORDER = 4
 #: Energy of a block, as a part of the largest, below which it holds nothing but rounding.
@@ -24,6 +26,11 @@ _NOTHING = 1e-6
 _QUARTILE, _ERROR = 0.6745, 1.36
 #: Correlation up to which noise is white, and from which it is not.
 _WHITE, _SHARED = 0.025, 0.05
+#: Correlation of neighbours that is surely exceeded where kernels are spread, and what the correlation over
+#: their new distance must not exceed.
+_MUCH, _LITTLE = 0.15, 0.1
+#: Longest distance.
+_FARTHEST = 4
 
 
 def whiteness(planes: Planes) -> float:
@@ -36,12 +43,51 @@ def whiteness(planes: Planes) -> float:
     chosen = torch.linspace(0, len(planes) - 1, number).round().int().tolist()
     inside = (chosen, slice(None), _middle(planes.height), _middle(planes.width))
     noisy, valid = planes.noisy[inside], planes.valid[inside]
-    shared = max(_shared(noisy, valid), _shared(noisy.mT, valid.mT))
+    shared = max(_at_most(noisy, valid), _at_most(noisy.mT, valid.mT))
     return min(1.0, max(0.0, (_SHARED - shared) / (_SHARED - _WHITE)))
 
 
-def _shared(noisy: Tensor, valid: Tensor) -> float:
-    """Return how large the correlation of neighbours along the last axis may be; infinite if nothing tells.
+def found_distance(stack: Stack, config: Config) -> int:
+    """Return `config.dilation`, or where it is 0 the distance over which pixels hardly share their noise.
+
+    1, unless direct neighbours along Y or X share much of it for sure. A noise that is known is independent.
+    """
+    if config.dilation:
+        return config.dilation
+    if config.knows_noise:
+        return 1
+    return max(_distance(stack, c) for c, m in enumerate(stack.maps) if m.scale > 0)
+
+
+def _distance(stack: Stack, channel: int) -> int:
+    array = stack.array[channel]
+    array = array.reshape(-1, *array.shape[2:])  # (T·Z, S, Y, X)
+    number = min(_PLANES, len(array))
+    chosen = np.linspace(0, len(array) - 1, number).round().astype(int)
+    rows, columns = (_middle(n) for n in array.shape[-2:])
+    noisy = torch.from_numpy(stack.maps[channel].forward(array[chosen][..., rows, columns]))
+    valid = noisy.isfinite().all(1, keepdim=True)
+    noisy = torch.where(valid, noisy, 0.0)
+    found = [_correlations(noisy, valid, _FARTHEST), _correlations(noisy.mT, valid.mT, _FARTHEST)]
+    sure = [abs(values[0]) - 2.0 * error for values, error in filter(None, found)]
+    if not sure or max(sure) <= _MUCH:
+        return 1
+    shared = [max(map(abs, values)) for values in zip(*(f[0] for f in found if f), strict=True)]
+    far = range(2, _FARTHEST + 1)
+    return next((d for d in far if shared[d - 1] < _LITTLE), _FARTHEST)
+
+
+def _at_most(noisy: Tensor, valid: Tensor) -> float:
+    """Return how large the correlation of neighbours may be along the last axis; or infinity."""
+    found = _correlations(noisy, valid, _NEAR)
+    if found is None:
+        return math.inf
+    values, error = found
+    return max(map(abs, values)) + 2.0 * error
+
+
+def _correlations(noisy: Tensor, valid: Tensor, far: int) -> tuple[list[float], float] | None:
+    """Return the correlation over 1 to `far` pixels along the last axis, and its error; None: no telling.
 
     It is measured in fourth differences across that axis, which hold noise and hardly any structure: noise
     that is independent across keeps its correlation along. What structure is left mostly adds, so the lower
@@ -56,7 +102,7 @@ def _shared(noisy: Tensor, valid: Tensor) -> float:
         Shape (P, 1, Y, X), bool: blocks with other pixels are left out.
     """
     if noisy.shape[-2] < _SIDE + _ORDER or noisy.shape[-1] < _SIDE:
-        return math.inf
+        return None
     detail = noisy.flatten(0, 1).diff(_ORDER, -2)  # (P·S, Y − 4, X)
     whole = valid.unfold(-2, _ORDER + 1, 1).all(-1)  # (P, 1, Y − 4, X)
     whole = whole.expand(-1, noisy.shape[1], -1, -1).flatten(0, 1)
@@ -65,15 +111,15 @@ def _shared(noisy: Tensor, valid: Tensor) -> float:
     busy = energy > _NOTHING * energy.amax() if len(energy) else energy > 0
     cut, energy = cut[busy], energy[busy]
     if not len(cut):
-        return math.inf
+        return None
     # Differences of white noise are alike across, which widens the scatter of a block's correlation.
     own = [math.comb(2 * _ORDER, i) / math.comb(2 * _ORDER, _ORDER) for i in range(2 * _ORDER + 1)]
     scatter = math.sqrt(sum(k * k for k in own)) / _SIDE
     found = []
-    for lag in _LAGS:
+    for lag in range(1, far + 1):
         each = (cut[..., lag:] * cut[..., :-lag]).mean((1, 2)) / energy
-        found.append(abs(float(each.quantile(0.25)) + _QUARTILE * scatter))
-    return max(found) + 2.0 * _ERROR * scatter / math.sqrt(len(cut) / noisy.shape[1])
+        found.append(float(each.quantile(0.25)) + _QUARTILE * scatter)
+    return found, _ERROR * scatter / math.sqrt(len(cut) / noisy.shape[1])
 
 
 def _middle(length: int) -> slice:

@@ -56,8 +56,8 @@ class Reach:
     @classmethod
     def of(cls, network: UNet, config: Config, context: int, *, guided: bool) -> Reach:
         """Return the distances for a network."""
-        own = network.radius() + max(FILL_RADIUS * config.dilation, FILL_REACH)
-        refine = config.refines
+        own = network.radius() + max(FILL_RADIUS * config.spread, FILL_REACH)
+        refine = config.refine
         return cls(
             network=own,
             detail=own + DETAIL_REACH if guided else 0,

@@ -93,6 +93,7 @@ class _OnSample(Run):
                 channels=tuple(channels),
                 levels=tuple(training.noise.levels.tolist()),
                 variances=tuple(training.noise.variances.tolist()),
+                spectra=tuple((side, w.tolist()) for side, w in training.noise.spectra.items()),
                 shares=tuple(training.share(c) for c in channels),
                 own=self.network_share(),
             )

@@ -62,6 +62,8 @@ class NetworkFacts:
         The noise: see :class:`~napari_blind2grad.engine.noise.NoiseCurve`.
     shares
         Share of detail pixels in each of `channels`.
+    spectra
+        That of the noise, as pairs of the side of blocks and nested lists; none for independent noise.
     own
         Share of the network's image in the result:
         :func:`~napari_blind2grad.engine.refine.network_share`.
@@ -72,6 +74,7 @@ class NetworkFacts:
     levels: tuple[float, ...]
     variances: tuple[float, ...]
     shares: tuple[float, ...]
+    spectra: tuple[tuple[int, Any], ...]
     own: float
 
     @classmethod
@@ -80,8 +83,9 @@ class NetworkFacts:
         channels, levels, variances, shares = (
             tuple(values[k]) for k in ("channels", "levels", "variances", "shares")
         )
+        spectra = tuple((int(side), waves) for side, waves in values["spectra"])
         own = float(values["own"])
-        return cls(int(values["number"]), channels, levels, variances, shares, own)
+        return cls(int(values["number"]), channels, levels, variances, shares, spectra, own)
 
 
 @dataclass(frozen=True)

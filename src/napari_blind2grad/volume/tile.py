@@ -111,6 +111,10 @@ class _Network:
         self.noise = NoiseCurve(
             torch.tensor(facts.levels, dtype=torch.float32, device=device),
             torch.tensor(facts.variances, dtype=torch.float32, device=device),
+            spectra={
+                side: torch.tensor(waves, dtype=torch.float32, device=device)
+                for side, waves in facts.spectra
+            },
         )
         # Masks and gates that know details come from the guide; without either it is of no use.
         wanted = config.mask == "dual" or config.stochastic

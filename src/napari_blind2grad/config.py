@@ -509,6 +509,16 @@ class Config:
         """Return all values as a plain dictionary that JSON can hold."""
         return dataclasses.asdict(self)
 
+    def made(self, values: Mapping[str, Any]) -> bool:
+        """Tell whether a run with these settings may have ended with those of `values` (:meth:`to_dict`).
+
+        They are the same, but for what is left to the run.
+        """
+        own = self.to_dict()
+        if self.dilation == 0:
+            own["dilation"] = values.get("dilation")
+        return own == values
+
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Config:
         """Rebuild a config from :meth:`to_dict`; unknown names raise :class:`ConfigError`."""

@@ -84,12 +84,10 @@ class Unit:
             return False
         if (parse_crop(crop) if crop else {}) != dict(self.crop):
             return False
-        wanted = {k: v for k, v in self.config.to_dict().items() if k not in _FREE}
-        return (
-            isinstance(config, dict)
-            and {k: v for k, v in config.items() if k not in _FREE} == wanted
-            and not made.get("stopped")
-        )
+        if not isinstance(config, dict):
+            return False
+        own = self.config.to_dict()
+        return self.config.made(config | {k: own[k] for k in _FREE}) and not made.get("stopped")
 
 
 def do_unit(

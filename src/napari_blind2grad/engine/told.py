@@ -50,7 +50,7 @@ def _words(config: Config, step: float) -> list[str]:
 def _of_shared_noise(distance: int) -> str:
     return (
         f"Neighbouring pixels share their noise: the network looks at every {_ORDINALS[distance]} pixel "
-        f"(dilation {distance}), and the last step goes by the noise's spectrum."
+        f"(dilation {distance}), and the last step goes by the noise's spectrum. Dilation 1 prevents it."
     )
 
 
@@ -81,14 +81,14 @@ class Told:
         self.config = config
         self.step_of_counts = step_if_wanted(stack, config)
         distance = found_distance(stack, with_step(config, self.step_of_counts))
-        self.config = config.replace(dilation=distance)
         self.should_stop = should_stop
         self.focus = focus
         self.warm = warm
         self.previews = previews
         self.continued = False
         self.notes = [*stack.notes, *_words(config, self.step_of_counts)]
-        if config.dilation < distance > 1:
+        if distance > config.spread:
+            self.config = config.replace(dilation=distance)
             self.notes.append(_of_shared_noise(distance))
         self.refresh_due = False
         self.trained: list[Trained | None] = []

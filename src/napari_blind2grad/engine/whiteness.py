@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from ..config import Config
+from .noise import estimate
 from .stack import Planes, Stack
 
 #: Planes looked at, spread over all of them, and the longest side of their middles.
@@ -29,8 +30,14 @@ _WHITE, _SHARED = 0.025, 0.05
 #: Correlation of neighbours that is surely exceeded where kernels are spread, and what the correlation over
 #: their new distance must not exceed.
 _MUCH, _LITTLE = 0.15, 0.1
-#: Longest distance.
-_FARTHEST = 4
+#: Error of a correlation from which it decides nothing: an image of about 100 x 100 pixels has it.
+_UNSURE = 0.02
+#: Longest distance, and the correlation over it, as a part of that of neighbours, which only structure and
+#: stripes have.
+_FARTHEST, _STRUCTURE = 4, 0.5
+#: Median of the energies of blocks over their lower quartile, beyond which they hold more than noise, and the
+#: noise variance over the largest below which pixels are clipped.
+_UNEVEN, _CLIPPED = 2.0, 0.02
 
 
 def whiteness(planes: Planes) -> float:
@@ -50,7 +57,8 @@ def whiteness(planes: Planes) -> float:
 def found_distance(stack: Stack, config: Config) -> int:
     """Return `config.dilation`, or where it is 0 the distance over which pixels hardly share their noise.
 
-    1, unless direct neighbours along Y or X share much of it for sure. A noise that is known is independent.
+    1, unless direct neighbours along Y or X share much of it for sure, and it is noise that they share: fine
+    structure is in some places, noise everywhere. A noise that is known is independent.
     """
     if config.dilation:
         return config.dilation
@@ -68,13 +76,39 @@ def _distance(stack: Stack, channel: int) -> int:
     noisy = torch.from_numpy(stack.maps[channel].forward(array[chosen][..., rows, columns]))
     valid = noisy.isfinite().all(1, keepdim=True)
     noisy = torch.where(valid, noisy, 0.0)
-    found = [_correlations(noisy, valid, _FARTHEST), _correlations(noisy.mT, valid.mT, _FARTHEST)]
-    sure = [abs(values[0]) - 2.0 * error for values, error in filter(None, found)]
-    if not sure or max(sure) <= _MUCH:
+    both = (noisy, valid), (noisy.mT, valid.mT)
+    found = [f for f in (_correlations(*part, _FARTHEST) for part in both) if f is not None]
+    sure = [abs(values[0]) - 2.0 * error for values, error in found if error < _UNSURE]
+    if not sure or max(sure) <= _MUCH or not _even(noisy, valid):
         return 1
-    shared = [max(map(abs, values)) for values in zip(*(f[0] for f in found if f), strict=True)]
+    shared = [max(map(abs, values)) for values in zip(*(f[0] for f in found), strict=True)]
     far = range(2, _FARTHEST + 1)
+    if shared[-1] >= _STRUCTURE * shared[0]:
+        return 1
     return next((d for d in far if shared[d - 1] < _LITTLE), _FARTHEST)
+
+
+def _even(noisy: Tensor, valid: Tensor) -> bool:
+    """Return whether half of the blocks have hardly more energy in them than the noise of their brightness.
+
+    Parameters
+    ----------
+    noisy, valid
+        As in :func:`_correlations`.
+    """
+    curve = estimate(noisy, valid)
+    values = noisy.flatten(0, 1)
+    for image in (values, values.mT):
+        if image.shape[-2] < _SIDE + _ORDER or image.shape[-1] < _SIDE:
+            continue
+        energy = _blocks(image.diff(_ORDER, -2)).square().mean((1, 2))
+        inside = image[..., _ORDER // 2 : -_ORDER // 2, :]
+        level = curve.variance(_blocks(inside).mean((1, 2)))
+        usual = level > _CLIPPED * curve.variances.max()
+        share = energy[usual] / level[usual]
+        if not len(share) or share.median() > _UNEVEN * share.quantile(0.25):
+            return False
+    return True
 
 
 def _at_most(noisy: Tensor, valid: Tensor) -> float:

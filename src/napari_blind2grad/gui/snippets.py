@@ -95,7 +95,7 @@ def recipe(
                 "copy again, and this works as it stands.",
             )
     elif record is not None:
-        same = record.get("config") == config.to_dict() and record.get("axes") == axes
+        same = config.made(record.get("config", {})) and record.get("axes") == axes
         if same and bool(record.get("crop")) == bool(crop):
             crop, notes = record.get("crop", ""), reasons(record)
         else:

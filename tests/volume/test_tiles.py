@@ -108,6 +108,7 @@ def cases(draw: Any) -> tuple[str, tuple[int, ...], tuple[int, int, int], dict[s
                 dict(gain=1.0, read_noise=2.0),
                 dict(mask="uniform"),
                 dict(augment=False, depth=2),
+                dict(dilation=2),
                 PAPER,
                 {**PAPER, "augment": True, "passes": 3, "architecture": "compact"},
             ]
@@ -120,10 +121,54 @@ def cases(draw: Any) -> tuple[str, tuple[int, ...], tuple[int, int, int], dict[s
 def test_groups_of_like_blocks_are_the_same_in_tiles(axes: str, shape: tuple[int, ...]) -> None:
     """Tiles smaller than what the last step looks at: groups and their members are those of the whole."""
     image = noisy(shape)
-    for config in (TINY, TINY.replace(gain=0.8)):
+    for config in (TINY, TINY.replace(gain=0.8), TINY.replace(dilation=2)):
         state = denoise(image, axes, config).state
         result = volume(state, image, axes, config, (2, 40, 40))
         assert_close(result, whole(state, image, axes, config), image)
+
+
+@pytest.mark.parametrize(
+    ("axes", "shape"),
+    [("YX", (150, 140)), ("YXS", (140, 130, 3)), ("ZYX", (3, 90, 90)), ("ZYX", (5, 90, 90))],
+)
+@pytest.mark.parametrize("growing", [False, True])
+def test_noise_that_neighbours_share_is_filtered_alike_in_tiles(
+    axes: str, shape: tuple[int, ...], growing: bool
+) -> None:
+    """The distance and the spectrum are found once, for all tiles, and a plan keeps them as JSON."""
+    rng = np.random.default_rng(0)
+    level = np.linspace(50, 400, shape[axes.index("X")]).reshape(
+        [-1] + [1] * (len(shape) - 1 - axes.index("X"))
+    )
+    white = rng.standard_normal(shape)
+    shared = (
+        sum(
+            np.roll(white, (i, j), (axes.index("Y"), axes.index("X")))
+            for i in (0, 1)
+            for j in (0, 1)
+        )
+        / 2
+    )
+    image = (level + (np.sqrt(level) if growing else 10.0) * shared).astype(np.float32)
+    state = denoise(image, axes, TINY).state
+    (network,) = state.networks
+    assert network is not None
+    assert network.dilation == 2
+    config = TINY.replace(dilation=2)
+    out = np.full(image.shape, np.nan, np.float32)
+    events = list(
+        apply_volume_iter(
+            state, image, Into(out, axes), axes, TINY, intensity="image", tile=(2, 40, 40)
+        )
+    )
+    (plan,) = (e.plan for e in events if isinstance(e, Planned))
+    (facts,) = plan.networks
+    assert {side for side, _ in facts.spectra} == ({8} if axes[0] == "Y" else {8, 5})
+    assert Plan.from_json(plan.to_json()) == plan
+    assert_close(out, whole(state, image, axes, config), image)
+    # The spectrum has a say.
+    plain = whole(state, image, axes, config.replace(refine=False))
+    assert np.abs(out - plain).max() > 1.0
 
 
 @pytest.mark.parametrize(

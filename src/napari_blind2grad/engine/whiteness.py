@@ -89,7 +89,7 @@ def _distance(stack: Stack, channel: int) -> int:
 
 
 def _even(noisy: Tensor, valid: Tensor) -> bool:
-    """Return whether half of the blocks have hardly more energy in them than the noise of their brightness.
+    """Return whether half of the blocks have noise, and hardly more energy than that of their brightness.
 
     Parameters
     ----------
@@ -106,7 +106,7 @@ def _even(noisy: Tensor, valid: Tensor) -> bool:
         level = curve.variance(_blocks(inside).mean((1, 2)))
         usual = level > _CLIPPED * curve.variances.max()
         share = energy[usual] / level[usual]
-        if not len(share) or share.median() > _UNEVEN * share.quantile(0.25):
+        if 2 * len(share) < len(level) or share.median() > _UNEVEN * share.quantile(0.25):
             return False
     return True
 

@@ -154,8 +154,8 @@ def _of_correlation(shared: Correlation) -> list[Verdict]:
             Verdict(
                 "warning",
                 "correlated",
-                f"The noise is correlated between neighbouring pixels ({strongest:.2f}){doubt}: set Dilation "
-                "(Advanced, Network) to 2 or more.",
+                f"The noise is correlated between neighbouring pixels ({strongest:.2f}){doubt}: leave "
+                "Dilation (Advanced, Network) on automatic, or set it to 2 or more.",
             )
         )
     for letter, what in (("Z", "planes"), ("T", "time points")):

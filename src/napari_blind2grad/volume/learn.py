@@ -18,7 +18,7 @@ from ..engine.stack import Planes, Stack
 from ..engine.told import Events
 from ..engine.warm import Warm
 from ..events import Event, Progress, Started
-from .plan import NetworkFacts, Tile
+from .plan import NetworkFacts, Tile, nested
 from .sample import Sample, survey
 from .source import Source
 
@@ -93,7 +93,9 @@ class _OnSample(Run):
                 channels=tuple(channels),
                 levels=tuple(training.noise.levels.tolist()),
                 variances=tuple(training.noise.variances.tolist()),
-                spectra=tuple((side, w.tolist()) for side, w in training.noise.spectra.items()),
+                spectra=tuple(
+                    (side, nested(w.tolist())) for side, w in training.noise.spectra.items()
+                ),
                 shares=tuple(training.share(c) for c in channels),
                 own=self.network_share(),
             )

@@ -48,6 +48,11 @@ class Tile:
         return z * y * x
 
 
+def nested(values: Any) -> Any:
+    """Return nested lists of numbers as nested tuples."""
+    return tuple(map(nested, values)) if isinstance(values, list | tuple) else float(values)
+
+
 @dataclass(frozen=True)
 class NetworkFacts:
     """What the predictions of one network depend on, beside its weights and the pixels near them.
@@ -63,7 +68,7 @@ class NetworkFacts:
     shares
         Share of detail pixels in each of `channels`.
     spectra
-        That of the noise, as pairs of the side of blocks and nested lists; none for independent noise.
+        That of the noise, as pairs of the side of blocks and nested tuples; none for independent noise.
     own
         Share of the network's image in the result:
         :func:`~napari_blind2grad.engine.refine.network_share`.
@@ -83,7 +88,7 @@ class NetworkFacts:
         channels, levels, variances, shares = (
             tuple(values[k]) for k in ("channels", "levels", "variances", "shares")
         )
-        spectra = tuple((int(side), waves) for side, waves in values["spectra"])
+        spectra = tuple((int(side), nested(waves)) for side, waves in values["spectra"])
         own = float(values["own"])
         return cls(int(values["number"]), channels, levels, variances, shares, spectra, own)
 

@@ -84,6 +84,26 @@ def test_seconds(text: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert "is no number of seconds" in capsys.readouterr().err
 
 
+def test_batch_knows_its_results_by_what_was_asked_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Neighbours share their noise in one of two files: what was found there is no other setting."""
+    (tmp_path / "in").mkdir()
+    white = np.random.default_rng(0).standard_normal((144, 144)).astype(np.float32)
+    write_image(tmp_path / "in" / "0.tif", 100 + 10 * white, axes="YX")
+    write_image(tmp_path / "in" / "1.tif", 100 + 10 * (white + np.roll(white, 1, 1)), axes="YX")
+    out = tmp_path / "out"
+    argv = ["batch", str(tmp_path / "in" / "*.tif"), "-o", str(out), "--resume", *TINY]
+    assert main(argv) == 0
+    found = [read_image(out / f"{i}_denoised.ome.tif").parameters["config"] for i in (0, 1)]
+    assert [config["dilation"] for config in found] == [0, 2]
+    capsys.readouterr()
+    assert main(argv) == 0
+    assert "2 skipped" in capsys.readouterr().out
+    assert main([*argv, "--overwrite", "--dilation=1"]) == 0
+    assert "skipped" not in capsys.readouterr().out
+
+
 def test_batch_does_again_what_is_not_finished(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

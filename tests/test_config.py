@@ -41,6 +41,14 @@ def test_json_round_trip(config: Config) -> None:
 
 
 @given(configs)
+def test_a_run_may_have_made_its_own_settings_alone(config: Config) -> None:
+    assert config.made(config.to_dict())
+    assert config.made(config.to_dict() | dict(dilation=3)) == (config.dilation in (0, 3))
+    assert not config.made(config.to_dict() | dict(depth=config.depth + 1))
+    assert not config.made({})
+
+
+@given(configs)
 def test_a_config_is_its_preset_and_changes(config: Config) -> None:
     assert Config.preset(config.base, **config.changes()) == config
 

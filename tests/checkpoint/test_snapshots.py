@@ -71,6 +71,7 @@ def same(one: Result, other: Result) -> None:
     assert one.iterations == other.iterations
     for a, b in zip(one.state.networks, other.state.networks, strict=True):
         assert (a.center, a.spread, a.context) == (b.center, b.spread, b.context)
+        assert a.dilation == b.dilation
         assert all(torch.equal(a.weights[n], b.weights[n]) for n in a.weights)
 
 
@@ -112,6 +113,20 @@ def test_death_after_death(tmp_path: Path) -> None:
             continue
     assert lives > 4
     same(resumed, whole)
+
+
+def test_the_distance_that_was_found_is_kept(tmp_path: Path) -> None:
+    """Neighbours share their noise; the whole of two channels, one after the other."""
+    white = np.random.default_rng(0).standard_normal((2, 144, 144))
+    image = (100 + 10 * (white + np.roll(white, 1, 2))).astype(np.float32)
+    config = settings(iterations=3, cycles=1, patch=48)
+    whole = denoise(image, "CYX", config)
+    assert whole.config.dilation > 1
+    _, moments = run(tmp_path / "c", image, config, axes="CYX")
+    for moment in range(1, moments + 1):
+        with pytest.raises(Killed):
+            run(tmp_path / "c", image, config, die_at=moment, axes="CYX")
+        same(run(tmp_path / "c", image, config, axes="CYX")[0], whole)
 
 
 def test_types_that_torch_lacks(tmp_path: Path) -> None:

@@ -12,8 +12,8 @@ import pytest
 
 BENCHMARKS = Path(__file__).resolve().parent.parent / "benchmarks"
 MODULES = (
-    "cases", "displaced", "machine", "measure", "methods", "metrics", "paper", "peers", "peers._vst",
-    "phantom", "report", "run",
+    "cases", "correlated", "displaced", "machine", "measure", "methods", "metrics", "paper", "peers",
+    "peers._vst", "phantom", "report", "run",
 )  # fmt: skip
 
 
@@ -378,3 +378,17 @@ def test_displacements_are_found_and_taken_back(bench):
     by, there = bench.displaced.registered(lies, clean)
     assert by == pytest.approx([0.6, -0.3], abs=0.02)
     assert bench.metrics.psnr(lies, clean, 255.0) < 25 < 40 < there
+
+
+@pytest.mark.parametrize(
+    ("kernel", "along", "down"), [("line", 0.5, 0.0), ("half", 0.5, 0.5), ("blur", 2 / 3, 2 / 3)]
+)
+def test_noise_that_neighbours_share(bench, kernel, along, down):
+    """Of (½, ½), neighbours share ½; of (¼, ½, ¼), (⅛ + ⅛) / (1/16 + ¼ + 1/16) = ⅔."""
+    clean = np.full((400, 400), 90.0, np.float32)
+    noise = bench.correlated.shared(clean, kernel, 10.0, False) - clean
+    assert noise.std() == pytest.approx(10.0, rel=1e-3)
+    found = [(noise * np.roll(noise, 1, axis)).mean() / 100.0 for axis in (1, 0)]
+    assert found == pytest.approx([along, down], abs=0.02)
+    grown = bench.correlated.shared(clean, kernel, 10.0, True) - clean
+    assert grown.std() == pytest.approx(10.0 * 1.5 * 1.1**0.5, rel=1e-3)

@@ -48,6 +48,25 @@ def test_they_are_the_engines_own(image: np.ndarray, mask: str) -> None:
         assert (gate != result.standout_gate[c, z]).mean() < 0.003
 
 
+def test_with_noise_that_neighbours_share() -> None:
+    """The distance is found as in a run, and the maps hold details, not all of the noise."""
+    white = np.random.default_rng(0).standard_normal((152, 128))
+    y, x = np.mgrid[:152, :128]
+    image = (60 + 40 * (((x // 40) + (y // 40)) % 2) + 6 * (white + np.roll(white, 1, 1))).astype(
+        "f4"
+    )
+    config = SHORT.replace(patch=64)
+    result = denoise(image, "YX", config)
+    assert result.config.dilation == 2
+    sketch = Sketch(image, "YX", config)
+    labels, gate = sketch.masks(sketch.distances({}, result.image, config), config)
+    assert (labels != result.dual_mask).mean() < 0.003
+    assert (gate != result.standout_gate).mean() < 0.003
+    plain = denoise(image, "YX", config.replace(dilation=1))
+    detail, noise = ((r.dual_mask >= 2).mean() for r in (result, plain))
+    assert detail < 0.5 * noise
+
+
 def test_thresholds_move_the_masks(image: np.ndarray) -> None:
     sketch = Sketch(image, "CZYX", SHORT)
     distances = sketch.distances({"C": 0, "Z": 0}, None, SHORT)

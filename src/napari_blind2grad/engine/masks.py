@@ -80,7 +80,7 @@ def detail_strength(
         Shape (B, 1, Y, X).
     """
     shown = torch.where(valid, noisy, medium)
-    return detail_distance(shown, medium, noise.variance(medium), kind)
+    return detail_distance(shown, medium, noise.of_pixels(medium), kind)
 
 
 def blur(image: Tensor, sigma: float, radius: int) -> Tensor:

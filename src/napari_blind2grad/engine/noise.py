@@ -57,6 +57,14 @@ class NoiseCurve:
         """Root of the mean variance over the levels."""
         return float(self.variances.mean().sqrt())
 
+    def of_pixels(self, image: Tensor) -> Tensor:
+        """Return the variance of a pixel's noise at each value of `image`.
+
+        It is more than :meth:`variance` where neighbours share noise, of which an estimate sees but the rest.
+        """
+        found = self.variance(image)
+        return found * next(iter(self.spectra.values())).mean() if self.spectra else found
+
     def line(self) -> tuple[float, float]:
         """Return gain and offset of the line ``variance = gain · level + offset`` below the curve's points.
 

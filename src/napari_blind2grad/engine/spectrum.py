@@ -59,10 +59,11 @@ def spectra(planes: Planes, noise_at: Callable[[int], NoiseCurve]) -> dict[int, 
             continue
         every = every[:: -(-len(every) // _BLOCKS)]
         place = max(1, round(_QUANTILE * len(every)))
-        wave = every.flatten(1).kthvalue(place, 0).values.reshape(every.shape[1:]) / _ENERGY
+        quartile = every.flatten(1).cpu().kthvalue(place, 0).values  # which not every device knows
+        wave = quartile.reshape(every.shape[1:]) / _ENERGY
         slow = (wave[:, 0, 1] + wave[:, 1, 0]) / 2
         wave[:, 0, 0] = wave[:, 0, 0].minimum(slow)
-        found[side] = wave
+        found[side] = wave.to(planes.noisy.device)
     return found
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -22,9 +22,11 @@ from .maps import shown_blind
 from .masks import detail_strength, dual_mask_labels
 from .network import multiple
 from .noise import NoiseCurve, estimate, told
+from .spectrum import spectra
 from .stack import Planes, check, load
 from .standout import edge_gate
 from .training import SCALE, seed_of
+from .whiteness import found_distance
 
 Array = npt.NDArray[np.generic]
 
@@ -144,10 +146,17 @@ class Sketch:
 
     def _load(self, group: int) -> tuple[Planes, NoiseCurve]:
         if group not in self._loaded:
-            config = self._config
+            counted = self._counted(self._config)
+            distance = found_distance(self._stack, counted)
+            config = self._config.replace(dilation=distance)
             device = torch.device("cpu")
             planes = load(self._stack, self._groups[group], config, device, multiple(config))
-            self._loaded[group] = planes, estimate(planes.noisy, planes.valid)
+            noise = estimate(planes.noisy, planes.valid)
+            if distance > 1:
+                maps = [planes.maps[channel] for channel, _, _ in planes.index]
+                curves = [told(noise, counted, m) for m in maps]
+                noise = replace(noise, spectra=spectra(planes, curves.__getitem__))
+            self._loaded[group] = planes, noise
         return self._loaded[group]
 
     def _mapped(self, denoised: Array, channel: int, like: Tensor) -> Tensor:

@@ -68,12 +68,12 @@ def found_distance(stack: Stack, config: Config) -> int:
 
 
 def _distance(stack: Stack, channel: int) -> int:
-    array = stack.array[channel]
-    array = array.reshape(-1, *array.shape[2:])  # (T·Z, S, Y, X)
-    number = min(_PLANES, len(array))
-    chosen = np.linspace(0, len(array) - 1, number).round().astype(int)
+    array = stack.array[channel]  # (T, Z, S, Y, X)
+    count = array.shape[0] * array.shape[1]
+    chosen = np.linspace(0, count - 1, min(_PLANES, count)).round().astype(int)
     rows, columns = (_middle(n) for n in array.shape[-2:])
-    noisy = torch.from_numpy(stack.maps[channel].forward(array[chosen][..., rows, columns]))
+    some = array[..., rows, columns][np.unravel_index(chosen, array.shape[:2])]  # (P, S, Y, X)
+    noisy = torch.from_numpy(stack.maps[channel].forward(some))
     valid = noisy.isfinite().all(1, keepdim=True)
     noisy = torch.where(valid, noisy, 0.0)
     both = (noisy, valid), (noisy.mT, valid.mT)

@@ -370,7 +370,7 @@ class Config:
         0,
         "Dilation",
         "2 or more spreads the kernels' taps, for noise that neighbouring pixels share, and the last step "
-        "then goes by the noise's spectrum. 0 finds the distance by itself.",
+        "then goes by the noise's spectrum. 0 finds the distance by itself, unless the noise is told.",
         low=0,
         high=4,
         group="network",
@@ -482,7 +482,7 @@ class Config:
         return self.gain > 0 or self.read_noise > 0
 
     @property
-    def spread(self) -> int:
+    def tap_distance(self) -> int:
         """Distance in pixels between the taps of kernels: `dilation`, or 1 while it is to be found."""
         return max(1, self.dilation)
 
@@ -512,7 +512,7 @@ class Config:
     def made(self, values: Mapping[str, Any]) -> bool:
         """Tell whether a run with these settings may have ended with those of `values` (:meth:`to_dict`).
 
-        They are the same, but for what is left to the run.
+        They are the same, but for the dilation where that is left to the run: any will do then.
         """
         own = self.to_dict()
         if self.dilation == 0:

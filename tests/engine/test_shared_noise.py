@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from napari_blind2grad.engine import run as run_module
 from napari_blind2grad.engine.apply import apply_iter
 from napari_blind2grad.engine.collaborate import FLAT, collaborate, cosines
 from napari_blind2grad.engine.even import root_of
-from napari_blind2grad.engine.noise import Line, NoiseCurve
+from napari_blind2grad.engine.noise import Line, NoiseCurve, estimate
 from napari_blind2grad.engine.spectrum import spectra
 from napari_blind2grad.engine.stack import Planes, check, load
 from napari_blind2grad.engine.whiteness import found_distance
@@ -49,6 +50,11 @@ def distance(image: np.ndarray, axes: str = "YX", config: Config = FAST) -> int:
 
 def planes(image: np.ndarray, axes: str = "YX", config: Config = FAST) -> Planes:
     return load(check(image.astype(np.float32), axes), [0], config, torch.device("cpu"), 8)
+
+
+def estimated(scene: Planes) -> Callable[[int], NoiseCurve]:
+    curve = estimate(scene.noisy, scene.valid)
+    return lambda _: curve
 
 
 def constant(variance: float) -> NoiseCurve:
@@ -128,7 +134,7 @@ def test_few_pixels_decide_nothing() -> None:
 
 def test_pixels_that_are_not_numbers_do_not_matter() -> None:
     image = noise((256, 256), HALF)
-    image[:40] = np.nan
+    image[:100] = np.nan
     assert distance(image) == 2
     assert distance(np.where(np.isnan(image), np.nan, noise((256, 256)))) == 1
 
@@ -178,7 +184,7 @@ def test_colour_samples_that_share_noise() -> None:
     waves = spectra(scene, lambda _: constant(1.0 / scene.maps[0].scale ** 2))[8]
     assert waves.shape == (3, 8, 8)
     assert waves[0, 1, 1] == pytest.approx(3 * expected(8, 0.5)[1] ** 2, rel=0.08)
-    assert float(waves[1:].max()) < 1e-6  # their differences hold none
+    assert float(waves[1:].max()) < 2e-3 * float(waves[0].mean())  # their differences hold none
 
 
 def test_uneven_noise_is_measured_where_it_is_even() -> None:
@@ -193,6 +199,32 @@ def test_uneven_noise_is_measured_where_it_is_even() -> None:
     line = expected(8, 0.5)
     waves = spectra(scene, lambda _: curve)[8][0].numpy()
     np.testing.assert_allclose(waves[1:, 1:], np.outer(line, line)[1:, 1:], rtol=0.15)
+
+
+@pytest.mark.parametrize("pedestal", [0.0, -40.0])
+def test_clipped_areas_do_not_count(pedestal: float) -> None:
+    """Corners without an image, in the dark or far below it, have no noise at all."""
+    clean = np.linspace(20, 200, 300)[None].repeat(300, 0)
+    image = clean + np.sqrt(clean) * noise(clean.shape, HALF)
+    whole = spectra(planes(image), estimated(planes(image)))[8]
+    image[:100] = pedestal
+    scene = planes(image)
+    found = spectra(scene, estimated(scene))[8]
+    np.testing.assert_allclose(found[0, 1:, 1:].numpy(), whole[0, 1:, 1:].numpy(), rtol=0.3)
+    out = denoise(image.astype(np.float32), "YX", TINY)
+    assert out.config.dilation == 2
+    assert np.isfinite(out.image).all()
+    assert np.abs(out.image - clean)[100:].mean() < 0.5 * np.abs(image - clean)[100:].mean()
+
+
+def test_no_wave_is_without_noise() -> None:
+    grey = np.repeat(noise((200, 200), HALF)[..., None], 3, -1)
+    scene = planes(grey, "YXS")
+    found = spectra(scene, estimated(scene))[8]
+    assert float(found.min()) >= 0.99e-3 * float(found.mean())
+    result = denoise(grey.astype(np.float32), "YXS", TINY)
+    assert result.config.dilation == 2
+    assert np.isfinite(result.image).all()
 
 
 def test_few_blocks_tell_nothing() -> None:
@@ -276,8 +308,12 @@ def test_networks_keep_their_distance() -> None:
     *_, other = apply_iter(first.state, white, "YX", TINY)
     assert isinstance(other, Result)
     assert other.config.dilation == 2
-    events = list(denoise_iter(white, "YX", TINY.replace(iterations=2), warm=first.state))
-    assert any("starts anew" in note for note in events[-1].notes)
+    short = TINY.replace(iterations=2, read_noise=10.0)  # a noise that is told is independent, else
+    for config, anew in ((short, False), (short.replace(dilation=1), True)):
+        *_, last = denoise_iter(white, "YX", config, warm=first.state)
+        assert isinstance(last, Result)
+        assert last.config.dilation == (1 if anew else 2)
+        assert any("starts anew" in note for note in last.notes) == anew
 
 
 def test_the_last_step_can_be_left_out(monkeypatch: pytest.MonkeyPatch) -> None:

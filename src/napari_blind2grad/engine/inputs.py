@@ -96,6 +96,6 @@ def assemble(
     if config.architecture == "paper":
         shown = noisy * keep
         return Inputs(torch.cat((shown, context), 1), keep, shown)
-    filled = fill(noisy, keep, center, config.spread, kernel)
+    filled = fill(noisy, keep, center, config.tap_distance, kernel)
     shown = torch.where(keep > 0, noisy, filled)
     return Inputs(torch.cat((shown, context), 1), keep, filled)

@@ -196,12 +196,12 @@ class UNet(nn.Module):
         self.paper = paper
         self.samples = samples
         self.fold = fold(config, samples)
-        self.dilation = config.spread
+        self.dilation = config.tap_distance
         inputs = (samples + neighbours + (0 if paper else samples)) * self.fold**2
         widths = [config.width] * (config.depth + 1)
         if not paper:
             widths = [config.width, *[max(config.width, COARSE)] * config.depth]
-        self.encoder = Encoder(inputs, widths, paper, config.spread)
+        self.encoder = Encoder(inputs, widths, paper, config.tap_distance)
         self.decoder = nn.ModuleList()
         below = widths[-1]
         for level in reversed(range(config.depth)):
@@ -296,7 +296,7 @@ def fold(config: Config, samples: int) -> int:
     colour, where one pixel has as many values; not with dilation, whose taps must not see adjacent pixels;
     and not in the paper's network.
     """
-    if config.architecture == "paper" or config.spread > 1 or samples > 1:
+    if config.architecture == "paper" or config.tap_distance > 1 or samples > 1:
         return 1
     return config.fold
 

@@ -67,11 +67,13 @@ class Mean:
     noise
         Its noise.
     config
-        Whether there is a last step.
+        Whether there is a last step, and the distance of the kernels' taps.
     """
 
     def __init__(self, like: Tensor, noise: NoiseCurve, config: Config) -> None:
-        self._hidden = _HIDDEN if config.refine and config.spread == 1 and noise.known else 1.0
+        self._hidden = (
+            _HIDDEN if config.refine and config.tap_distance == 1 and noise.known else 1.0
+        )
         self._total = torch.zeros_like(like)
         self._weight = torch.zeros_like(like)
 
@@ -200,7 +202,7 @@ class Predictor:
         out = torch.empty_like(noisy)
         if max(h, w) <= largest(noisy.device.type):
             return self._run(noisy, keep, context, turn, gate, draws, planes.origin)
-        margin = self.network.radius() + FILL_RADIUS * self.config.spread
+        margin = self.network.radius() + FILL_RADIUS * self.config.tap_distance
         for tile in tiles(h, w, core, margin, self.network.multiple):
             o, i, t = ((..., *spans) for spans in tile)
             part = None if gate is None else gate[o]

@@ -40,7 +40,7 @@ def network_share(config: Config, noise: NoiseCurve, planes: Planes, steps: int)
     steps
         That the network was trained for.
     """
-    if config.fold > 1 or config.spread > 1 or not config.refine:
+    if config.fold > 1 or config.tap_distance > 1 or not config.refine:
         return 0.0
     learnt = min(1.0, steps / _STEPS)
     seen = min(1.0, len(planes) * planes.height * planes.width / _PIXELS)

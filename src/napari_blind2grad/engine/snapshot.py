@@ -141,7 +141,7 @@ def _restore(run: Run, snapshot: Snapshot) -> None:
     run.cycle = int(numbers["cycle"])
     run.refresh_due, run.continued = bool(numbers["refresh_due"]), bool(numbers["continued"])
     for number, found in enumerate(numbers["trained"]):
-        run.trained.append(_trained(found, blocks, number, config.spread))
+        run.trained.append(_trained(found, blocks, number, config.tap_distance))
     run.take_numbers(numbers.get("own", {}))
     for name, places in _done_blocks(run, run.group):
         _fill_output(run, places, blocks[name]())

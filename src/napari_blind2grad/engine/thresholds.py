@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -113,7 +114,8 @@ class Sketch:
             plane = planes.index.index(where)
             one = slice(plane, plane + 1)
             noisy, valid = planes.noisy[one], planes.valid[one]
-            medium = fill(noisy, valid.float().expand_as(noisy), float(noisy.mean()))
+            visible, center = valid.float().expand_as(noisy), float(noisy.mean())
+            medium = fill(noisy, visible, center, self._found.tap_distance)
             if denoised is not None:
                 medium = self._mapped(denoised, where[0], medium)
             noise = told(noise, self._counted(config), planes.maps[where[0]])
@@ -144,15 +146,19 @@ class Sketch:
             self._step = photon_step(self._stack)
         return with_step(config, self._step)
 
+    @cached_property
+    def _found(self) -> Config:
+        """The settings with the distance of the kernels' taps, as a run finds it."""
+        distance = found_distance(self._stack, self._counted(self._config))
+        return self._config.replace(dilation=distance)
+
     def _load(self, group: int) -> tuple[Planes, NoiseCurve]:
         if group not in self._loaded:
-            counted = self._counted(self._config)
-            distance = found_distance(self._stack, counted)
-            config = self._config.replace(dilation=distance)
+            counted, config = self._counted(self._config), self._found
             device = torch.device("cpu")
             planes = load(self._stack, self._groups[group], config, device, multiple(config))
             noise = estimate(planes.noisy, planes.valid)
-            if distance > 1:
+            if config.tap_distance > 1:
                 maps = [planes.maps[channel] for channel, _, _ in planes.index]
                 curves = [told(noise, counted, m) for m in maps]
                 noise = replace(noise, spectra=spectra(planes, curves.__getitem__))

@@ -47,10 +47,11 @@ def _words(config: Config, step: float) -> list[str]:
     ]
 
 
-def _of_shared_noise(distance: int) -> str:
+def _of_shared_noise(distance: int, *, refine: bool) -> str:
+    last = ", and the last step goes by the noise's spectrum" if refine else ""
     return (
         f"Neighbouring pixels share their noise: the network looks at every {_ORDINALS[distance]} pixel "
-        f"(dilation {distance}), and the last step goes by the noise's spectrum. Dilation 1 prevents it."
+        f"(dilation {distance}){last}. Dilation 1 prevents it."
     )
 
 
@@ -80,16 +81,16 @@ class Told:
         self.stack = stack
         self.config = config
         self.step_of_counts = step_if_wanted(stack, config)
-        distance = found_distance(stack, with_step(config, self.step_of_counts))
         self.should_stop = should_stop
         self.focus = focus
         self.warm = warm
+        distance = self._distance()
         self.previews = previews
         self.continued = False
         self.notes = [*stack.notes, *_words(config, self.step_of_counts)]
-        if distance > config.spread:
+        if distance > config.tap_distance:
             self.config = config.replace(dilation=distance)
-            self.notes.append(_of_shared_noise(distance))
+            self.notes.append(_of_shared_noise(distance, refine=config.refine))
         self.refresh_due = False
         self.trained: list[Trained | None] = []
         self.keep: Keep | None = None
@@ -109,6 +110,13 @@ class Told:
         self.stopped = False
         self.losses: list[npt.NDArray[np.float32]] = []
         self.last_loss: npt.NDArray[np.float32] = np.full(3, np.nan, np.float32)
+
+    def _distance(self) -> int:
+        """Return the distance of the kernels' taps; networks that go on keep theirs."""
+        before = [n.dilation for n in self.warm.networks if n] if self.warm is not None else []
+        if before and not self.config.dilation:
+            return before[0]
+        return found_distance(self.stack, self.informed)
 
     @property
     def informed(self) -> Config:

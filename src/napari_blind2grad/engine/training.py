@@ -97,7 +97,7 @@ class Training:
         self.generator = torch.Generator(device).manual_seed(seed)
         self.sampler = Sampler(planes, config, multiple(config), self.generator)
         self.noise: NoiseCurve = estimate(planes.noisy, planes.valid)
-        if config.spread > 1:
+        if config.tap_distance > 1:
             self.noise = replace(self.noise, spectra=spectra(planes, self.noise_at))
         self.predictor = Predictor(self.network, planes, config, dtype, seed)
         self.targets = self._choose_targets()

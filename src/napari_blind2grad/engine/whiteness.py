@@ -97,13 +97,14 @@ def _even(noisy: Tensor, valid: Tensor) -> bool:
         As in :func:`_correlations`.
     """
     curve = estimate(noisy, valid)
-    values = noisy.flatten(0, 1)
-    for image in (values, values.mT):
+    values, known = noisy.flatten(0, 1), valid.expand_as(noisy).flatten(0, 1)
+    for image, there in ((values, known), (values.mT, known.mT)):
         if image.shape[-2] < _SIDE + _ORDER or image.shape[-1] < _SIDE:
             continue
-        energy = _blocks(image.diff(_ORDER, -2)).square().mean((1, 2))
+        whole = _blocks(there.unfold(-2, _ORDER + 1, 1).all(-1)).flatten(1).all(1)
+        energy = _blocks(image.diff(_ORDER, -2))[whole].square().mean((1, 2))
         inside = image[..., _ORDER // 2 : -_ORDER // 2, :]
-        level = curve.variance(_blocks(inside).mean((1, 2)))
+        level = curve.variance(_blocks(inside)[whole].mean((1, 2)))
         usual = level > _CLIPPED * curve.variances.max()
         share = energy[usual] / level[usual]
         if 2 * len(share) < len(level) or share.median() > _UNEVEN * share.quantile(0.25):

@@ -34,7 +34,10 @@ _CALM = 500
 #: The layers that can be drawn without training.
 _DRAWN = ("dual_mask", "standout_gate")
 #: What the layout of planes and the random draws depend on.
-_LAYOUT = ("seed", "networks", "architecture", "depth", "fold", "dimensions", "context", "dilation")
+_LAYOUT = (
+    "seed", "networks", "architecture", "depth", "fold", "dimensions", "context", "dilation",
+    "gain", "read_noise", "counts",
+)  # fmt: skip
 
 
 class SketchArrays(LiveArrays):

@@ -118,7 +118,7 @@ def load_model(path: str | os.PathLike[str]) -> Model:
             center=numbers.center,
             spread=numbers.spread,
             context=numbers.context,
-            dilation=described.config.spread,
+            dilation=described.config.tap_distance,
         )
         for found, numbers in zip(weights, described.networks, strict=True)
     )

@@ -41,13 +41,13 @@ class Plain(nn.Module):
         self.network.standardise(found.center, found.spread)
         self.turns = _ORIENTATIONS if config.augment else 1
         # Part of the module, as whatever is made in a step would stay on the device where steps are recorded.
-        self.register_buffer("kernel", fill_kernel(config.spread, torch.zeros(())))
+        self.register_buffer("kernel", fill_kernel(config.tap_distance, torch.zeros(())))
         self.eval()
 
     @property
     def halo(self) -> int:
         """How far a pixel can reach along Y and X."""
-        return self.network.radius() + FILL_RADIUS * self.config.spread
+        return self.network.radius() + FILL_RADIUS * self.config.tap_distance
 
     def forward(self, image: Tensor) -> Tensor:
         """Return the denoised image.

@@ -68,7 +68,7 @@ class NetworkFacts:
     shares
         Share of detail pixels in each of `channels`.
     spectra
-        That of the noise, as pairs of the side of blocks and nested tuples; none for independent noise.
+        Spectra of the noise, as pairs of the side of blocks and nested tuples; none for independent noise.
     own
         Share of the network's image in the result:
         :func:`~napari_blind2grad.engine.refine.network_share`.

@@ -127,7 +127,9 @@ class Application(Run):
     ) -> None:
         own = stack.maps
         # All networks of a run look over the same distance, whatever noise this image has.
-        config = config.replace(dilation=next(n.dilation for n in state.networks if n))
+        distance = next(n.dilation for n in state.networks if n)
+        if distance != config.tap_distance:
+            config = config.replace(dilation=distance)
         if intensity == "model":
             stack = replace(stack, maps=state.maps)
         super().__init__(stack, config, should_stop, focus, None)
@@ -199,6 +201,9 @@ class Application(Run):
 
     def _started(self) -> Started:
         return replace(super()._started(), iterations=0)
+
+    def _distance(self) -> int:
+        return self.config.tap_distance
 
     def iterations(self) -> int:
         """Return 0: nothing is trained."""

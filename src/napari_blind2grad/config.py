@@ -369,8 +369,8 @@ class Config:
     dilation: int = _p(
         0,
         "Dilation",
-        "2 or more spreads the kernels' taps, for noise that neighbouring pixels share, and the last step "
-        "then goes by the noise's spectrum. 0 finds the distance by itself, unless the noise is told.",
+        "For noise that neighbouring pixels share: the network sees every second, third or fourth pixel at "
+        "a time, and the last step goes by the noise's spectrum. 0 decides by itself, unless noise is told.",
         low=0,
         high=4,
         group="network",
@@ -483,7 +483,7 @@ class Config:
 
     @property
     def tap_distance(self) -> int:
-        """Distance in pixels between the taps of kernels: `dilation`, or 1 while it is to be found."""
+        """Distance of the pixels that a network sees together: `dilation`, or 1 while it is to be found."""
         return max(1, self.dilation)
 
     @classmethod

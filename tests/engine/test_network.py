@@ -124,7 +124,7 @@ def test_the_gradient_layer_is_fixed() -> None:
     [
         FAST,
         FAST.replace(fold=1),
-        FAST.replace(dilation=2, depth=2),
+        FAST.replace(fold=1, depth=2),
         FAST.replace(depth=1, gradient_layer=False),
         PAPER.replace(attention=False, depth=2),
     ],

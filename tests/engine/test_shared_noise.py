@@ -18,7 +18,7 @@ from napari_blind2grad.engine.even import root_of
 from napari_blind2grad.engine.noise import Line, NoiseCurve, estimate
 from napari_blind2grad.engine.spectrum import spectra
 from napari_blind2grad.engine.stack import Planes, check, load
-from napari_blind2grad.engine.whiteness import found_distance
+from napari_blind2grad.engine.whiteness import Sharing, found_sharing
 
 FAST = Config.preset("fast")
 TINY = FAST.replace(
@@ -45,7 +45,11 @@ def spots(shape: tuple[int, ...], density: float = 0.002) -> np.ndarray:
 
 
 def distance(image: np.ndarray, axes: str = "YX", config: Config = FAST) -> int:
-    return found_distance(check(image.astype(np.float32), axes), config)
+    return sharing(image, axes, config).distance
+
+
+def sharing(image: np.ndarray, axes: str = "YX", config: Config = FAST) -> Sharing:
+    return found_sharing(check(image.astype(np.float32), axes), config)
 
 
 def planes(image: np.ndarray, axes: str = "YX", config: Config = FAST) -> Planes:
@@ -84,7 +88,18 @@ def test_the_distance_is_where_little_is_shared(
 
 def test_wide_noise_has_the_longest_distance() -> None:
     wide = tuple(np.exp(-(np.arange(-6, 7) ** 2) / 6.0))
-    assert distance(noise((300, 300), wide)) == 4
+    assert distance(noise((300, 300), wide)) == 3
+    assert distance(noise((300, 300, 3), wide, (0, 1)), "YXS") == 2
+
+
+def test_where_little_is_shared_direct_neighbours_are_seen() -> None:
+    """The kernel (a, 1) leaves a / (1 + a²) shared: 0.10, 0.19 and 0.28."""
+    for taps, found in ((0.1, (1, False)), (0.2, (1, True)), (0.31, (2, True))):
+        made = noise((400, 400), (taps, 1.0, 0.0))
+        assert sharing(made) == found
+        assert sharing(made, config=FAST.replace(refine=False)) == (
+            found if found[0] > 1 else (1, False)
+        )
 
 
 @pytest.mark.parametrize(
@@ -282,6 +297,25 @@ def test_a_run_removes_noise_that_neighbours_share(axes: str, shape: tuple[int, 
     assert not any("share" in n for n in plain.notes)
     one, other = (np.mean((r.image - clean) ** 2) for r in (result, plain))
     assert one < 0.5 * other
+
+
+def test_where_little_is_shared_the_network_is_the_usual_one() -> None:
+    clean = 100 * spots((200, 200))
+    noisy = (clean + 10 * noise(clean.shape, (0.2, 1.0, 0.0))).astype(np.float32)
+    result = denoise(noisy, "YX", TINY)
+    assert result.config == TINY
+    (note,) = (n for n in result.notes if "share" in n)
+    assert "some of their noise" in note
+    plain = denoise(noisy, "YX", TINY.replace(dilation=1))
+    assert not any("share" in n for n in plain.notes)
+    first = slice(
+        TINY.iterations // TINY.cycles
+    )  # detail maps, which come later, count the spectrum too
+    np.testing.assert_array_equal(result.losses["content"][first], plain.losses["content"][first])
+    one, other = (np.mean((r.image - clean) ** 2) for r in (result, plain))
+    assert one < 0.95 * other
+    *_, again = apply_iter(result.state, noisy, "YX", result.config)
+    np.testing.assert_array_equal(again.image, result.image)
 
 
 def test_independent_noise_is_treated_as_ever() -> None:

@@ -19,6 +19,7 @@ from .stack import Stack, check, context_planes
 from .told import Events, Focus
 from .training import Training, seed_of
 from .warm import Trained, Warm
+from .whiteness import Sharing, found_sharing
 
 Intensity = Literal["model", "image"]
 
@@ -182,7 +183,7 @@ class Application(Run):
         )
         layout = self.config.replace(**sees)
         planes = self._load(self.groups[group], layout)
-        training = Training(planes, self.informed, self.dtype, seed_of(self.config, number))
+        training = self._training(planes, seed_of(self.config, number))
         training.network.standardise(found.center, found.spread)
         training.network.load_state_dict(dict(found.weights))
         return training
@@ -202,8 +203,10 @@ class Application(Run):
     def _started(self) -> Started:
         return replace(super()._started(), iterations=0)
 
-    def _distance(self) -> int:
-        return self.config.tap_distance
+    def _sharing(self) -> Sharing:
+        # The noise is this image's own.
+        shared = self.config.tap_distance > 1 or found_sharing(self.stack, self.informed).shared
+        return Sharing(self.config.tap_distance, shared)
 
     def iterations(self) -> int:
         """Return 0: nothing is trained."""

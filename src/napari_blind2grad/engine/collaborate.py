@@ -64,9 +64,6 @@ class Shape(NamedTuple):
         return 2 * (self.radius + self.side)
 
 
-#: Noise energy counted in the gain where neighbours share their noise: the guide has a part of it, and blocks
-#: of a group that overlap share it too.
-SHARED_ENERGY = 1.5
 #: Single images and thin stacks; stacks; single images whose noise was made even.
 FLAT = Shape(side=8, step=4, radius=8, members=16, order=4)
 DEEP = Shape(side=5, step=2, radius=5, members=8, order=2)

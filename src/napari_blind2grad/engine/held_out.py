@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from ..config import Config
+from .grids import cut, join
 from .masks import even_scores
 from .predict import mask_scores
 from .stack import Planes
@@ -21,7 +23,9 @@ def held_out(planes: Planes, seed: int, plane: int) -> Tensor:
     return valid & (mask_scores(planes, seed, plane, -1) < _SHARE)
 
 
-def shown_scores(planes: Planes, seed: int, plane: int, turn: int, *, even: bool) -> Tensor:
+def shown_scores(planes: Planes, seed: int, plane: int, turn: int, config: Config) -> Tensor:
     """Return the numbers that decide which pixels the shown mask hides, shape (H, W): held-out ones first."""
     held, scores = held_out(planes, seed, plane), mask_scores(planes, seed, plane, turn)
-    return torch.where(held, -1.0, even_scores(scores) if even else scores)[0]
+    if config.even:
+        scores = join(even_scores(cut(scores[None], config.tap_distance)), config.tap_distance)[0]
+    return torch.where(held, -1.0, scores)[0]

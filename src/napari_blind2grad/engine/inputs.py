@@ -24,21 +24,15 @@ class Inputs(NamedTuple):
     filled: Tensor
 
 
-def fill_kernel(dilation: int, like: Tensor) -> Tensor:
+def fill_kernel(like: Tensor) -> Tensor:
     """Return the kernel that fills blind pixels from visible ones, on the device of `like`."""
-    kernel = gaussian(FILL_SIGMA, FILL_RADIUS, like)
-    if dilation > 1:
-        spread = kernel.new_zeros((kernel.numel() - 1) * dilation + 1)
-        spread[::dilation] = kernel
-        kernel = spread
-    return kernel
+    return gaussian(FILL_SIGMA, FILL_RADIUS, like)
 
 
 def fill(
     noisy: Tensor,
     keep: Tensor,
     center: float = 0.0,
-    dilation: int = 1,
     kernel: Tensor | None = None,
 ) -> Tensor:
     """Return the normalised convolution of the visible pixels: a smooth guess at every pixel.
@@ -51,8 +45,6 @@ def fill(
         Ω as floats 0 or 1, same shape.
     center
         Value for pixels that have no visible one near them, such as the image's mean.
-    dilation
-        Spacing of the kernel's taps; above 1, correlated neighbours are left out.
     kernel
         The kernel, if it is at hand.
 
@@ -62,7 +54,7 @@ def fill(
         Shape (B, S, Y, X); each pixel depends on nothing beyond the kernel, so that tiles do not show.
     """
     if kernel is None:
-        kernel = fill_kernel(dilation, noisy)
+        kernel = fill_kernel(noisy)
     b = noisy.shape[0]
     shown = noisy * keep
     both = separable(torch.cat((shown, keep)), kernel)  # (2B, S, Y, X)
@@ -96,6 +88,6 @@ def assemble(
     if config.architecture == "paper":
         shown = noisy * keep
         return Inputs(torch.cat((shown, context), 1), keep, shown)
-    filled = fill(noisy, keep, center, config.tap_distance, kernel)
+    filled = fill(noisy, keep, center, kernel)
     shown = torch.where(keep > 0, noisy, filled)
     return Inputs(torch.cat((shown, context), 1), keep, filled)

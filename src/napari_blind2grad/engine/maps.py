@@ -58,7 +58,7 @@ def shown_keep(training: Training, plane: int, detail: Tensor, turn: int) -> tup
     planes, config = training.planes, training.config
     y, x = planes.height, planes.width
     seed = training.predictor.seed
-    scores = shown_scores(planes, seed, plane, turn, even=config.even)[:y, :x]
+    scores = shown_scores(planes, seed, plane, turn, config)[:y, :x]
     inside = detail[0, 0, :y, :x]
     blind = shown_blind(scores, inside, config)
     keep = torch.zeros_like(planes.valid[:1], dtype=torch.float32)

@@ -14,6 +14,7 @@ from torch import Tensor
 from .convolution import conv2d
 
 if TYPE_CHECKING:
+    from ..config import Config
     from .noise import NoiseCurve
 
 Whole = TypeVar("Whole", int, Tensor)
@@ -151,6 +152,15 @@ def blind_probability(
     """Return each pixel's chance to be blind, shape (B, 1, Y, X); see :func:`class_probabilities`."""
     flat, hidden = class_probabilities(detail, rate, rho, share)
     return torch.where(detail, hidden, flat)
+
+
+def masked_apart(samples: int, config: Config) -> int:
+    """Return how many masks are drawn for a pixel of so many colour samples: one for each, or for all.
+
+    Where neighbouring pixels share their noise, so do the samples of a pixel, as cameras make two of three up
+    from neighbours: one would tell the noise of another.
+    """
+    return 1 if config.tap_distance > 1 else samples
 
 
 def uniform_blind(scores: Tensor, rate: float) -> Tensor:

@@ -26,15 +26,12 @@ class PartialConv2d(nn.Module):
     ----------
     inputs, outputs
         Channels.
-    dilation
-        Spacing of the kernel's taps.
     """
 
-    def __init__(self, inputs: int, outputs: int, dilation: int = 1) -> None:
+    def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
-        self.conv = Conv2d(inputs, outputs, 3, padding=dilation, dilation=dilation, bias=False)
+        self.conv = Conv2d(inputs, outputs, 3, padding=1, bias=False)
         self.bias = nn.Parameter(torch.zeros(outputs))
-        self.dilation = dilation
 
     def forward(self, x: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """Return features and the updated mask.
@@ -46,9 +43,8 @@ class PartialConv2d(nn.Module):
         mask
             1 where a pixel is visible, shape (B, C, Y, X) or (B, 1, Y, X).
         """
-        d = self.dilation
         kernel = torch.ones_like(self.conv.weight[:1, :1]).to(x.dtype)
-        seen = F.conv2d(mask.mean(1, keepdim=True), kernel, padding=d, dilation=d)  # (B, 1, Y, X)
+        seen = F.conv2d(mask.mean(1, keepdim=True), kernel, padding=1)  # (B, 1, Y, X)
         visible = (seen > 0).to(x.dtype)
         scale = 9.0 / seen.clamp_min(1e-6) * visible
         return self.conv(x * mask) * scale + self.bias.view(1, -1, 1, 1) * visible, visible
@@ -78,8 +74,8 @@ class GradientLayer(nn.Module):
         return torch.cat((x, standout(edges) if standout else edges), 1)
 
 
-def _conv(inputs: int, outputs: int, norm: bool, dilation: int = 1) -> nn.Sequential:
-    conv = Conv2d(inputs, outputs, 3, padding=dilation, dilation=dilation, bias=not norm)
+def _conv(inputs: int, outputs: int, norm: bool) -> nn.Sequential:
+    conv = Conv2d(inputs, outputs, 3, padding=1, bias=not norm)
     layers: list[nn.Module] = [conv]
     if norm:
         layers.append(nn.BatchNorm2d(outputs))
@@ -90,18 +86,18 @@ def _conv(inputs: int, outputs: int, norm: bool, dilation: int = 1) -> nn.Sequen
 class Encoder(nn.Module):
     """Plain or partial convolutions and poolings down to ``1 / 2**depth``."""
 
-    def __init__(self, inputs: int, widths: list[int], partial: bool, dilation: int) -> None:
+    def __init__(self, inputs: int, widths: list[int], partial: bool) -> None:
         super().__init__()
         self.partial = partial
         self.stages = nn.ModuleList()
         for level, width in enumerate(widths):
             before = inputs if level == 0 else widths[level - 1]
             if partial:
-                pair: list[nn.Module] = [PartialConv2d(before, width, dilation)]
+                pair: list[nn.Module] = [PartialConv2d(before, width)]
                 if level == 0:
-                    pair.append(PartialConv2d(width, width, dilation))
+                    pair.append(PartialConv2d(width, width))
             else:
-                pair = [_conv(before, width, False, dilation), _conv(width, width, False, dilation)]
+                pair = [_conv(before, width, False), _conv(width, width, False)]
             self.stages.append(nn.ModuleList(pair))
 
     def forward(self, x: Tensor, mask: Tensor) -> list[Tensor]:
@@ -187,7 +183,7 @@ class UNet(nn.Module):
     neighbours
         Channels of neighbour planes given as context.
     config
-        Architecture, width, depth, attention, gradient layer and dilation.
+        Architecture, width, depth, attention and gradient layer.
     """
 
     def __init__(self, samples: int, neighbours: int, config: Config) -> None:
@@ -196,12 +192,11 @@ class UNet(nn.Module):
         self.paper = paper
         self.samples = samples
         self.fold = fold(config, samples)
-        self.dilation = config.tap_distance
         inputs = (samples + neighbours + (0 if paper else samples)) * self.fold**2
         widths = [config.width] * (config.depth + 1)
         if not paper:
             widths = [config.width, *[max(config.width, COARSE)] * config.depth]
-        self.encoder = Encoder(inputs, widths, paper, config.tap_distance)
+        self.encoder = Encoder(inputs, widths, paper)
         self.decoder = nn.ModuleList()
         below = widths[-1]
         for level in reversed(range(config.depth)):
@@ -248,7 +243,8 @@ class UNet(nn.Module):
         ----------
         x
             Masked image and neighbour planes, shape (B, S + N, Y, X); blind pixels hold the filling.
-            Y and X are multiples of :func:`multiple`.
+            Y and X are multiples of :func:`multiple`; in a grid of every `dilation`-th pixel, of that part
+            of it.
         mask
             Ω: 1 where a pixel of the image is visible, shape (B, S, Y, X).
         filled
@@ -273,28 +269,26 @@ class UNet(nn.Module):
             return out
         out = F.pixel_shuffle(out.to(filled.dtype), self.fold)
         correction, choice = torch.split(out, [self.samples, SCALES], 1)
-        means = wide_means(x[:, : self.samples], mask, self.center, self.dilation)
+        means = wide_means(x[:, : self.samples], mask, self.center)
         return blend(filled, means, choice) + correction * self.spread
 
     def radius(self) -> int:
         """Return how far, in pixels, an input pixel can reach in the output, attention aside."""
-        dilation = self.encoder.stages[0][0]  # type: ignore[index]
-        first = dilation.dilation if self.paper else dilation[0].dilation[0]
         reach = 0
         for level, stage in enumerate(self.encoder.stages):
-            reach += (len(stage) * first + (1 if level else 0)) * 2**level  # type: ignore[arg-type]
+            reach += (len(stage) + (1 if level else 0)) * 2**level  # type: ignore[arg-type]
         for level in range(len(self.decoder)):
             reach += 2 * 2**level + 2**level
         own = int(reach + 1) * self.fold
-        return own if self.paper else max(own, SCALES_REACH * self.dilation)
+        return own if self.paper else max(own, SCALES_REACH)
 
 
 def fold(config: Config, samples: int) -> int:
     """Return the side of the squares of pixels whose values become channels of one (pixel unshuffle).
 
     A convolution of 32 channels costs a quarter on cells of 2 × 2 pixels, and reaches twice as far. Not in
-    colour, where one pixel has as many values; not with dilation, whose taps must not see adjacent pixels;
-    and not in the paper's network.
+    colour, where one pixel has as many values; not with dilation, where pixels are far apart as it is; not in
+    the paper's network.
     """
     if config.architecture == "paper" or config.tap_distance > 1 or samples > 1:
         return 1
@@ -302,8 +296,11 @@ def fold(config: Config, samples: int) -> int:
 
 
 def multiple(config: Config) -> int:
-    """Return what rows and columns must be multiples of: the poolings, and the uniform mask's cells."""
-    return int(max(4, fold(config, 1) * 2**config.depth))
+    """Return what rows and columns must be multiples of: the poolings, and the uniform mask's cells.
+
+    In each of the grids of every `dilation`-th pixel, that is.
+    """
+    return int(max(4, fold(config, 1) * 2**config.depth)) * config.tap_distance
 
 
 def build(samples: int, neighbours: int, config: Config, seed: int) -> UNet:

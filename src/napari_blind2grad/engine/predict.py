@@ -8,12 +8,14 @@ import torch
 from torch import Tensor
 
 from ..config import Config
+from .grids import cut, join
 from .inputs import FILL_RADIUS, assemble
 from .masks import (
     blind_probability,
     coordinate_key,
     coordinate_noise,
     even_scores,
+    masked_apart,
     uniform_blind,
 )
 from .network import UNet
@@ -125,23 +127,26 @@ class Predictor:
         share
             As in :func:`~napari_blind2grad.engine.masks.class_probabilities`.
         """
-        keys = _keys(self.planes, self.seed, plane, turn, self.planes.noisy.shape[1])
+        samples = self.planes.noisy.shape[1]
+        keys = _keys(self.planes, self.seed, plane, turn, masked_apart(samples, self.config))
         if share is None:
             share = detail.float().mean()
         config = self.config
         setting = (config.mask, config.mask_rate, config.even, config.rho, self.planes.origin)
-        return self._drawn(self._draw, detail, keys, share, setting=setting)
+        keep = self._drawn(self._draw, detail, keys, share, setting=setting)
+        return keep.expand(-1, samples, -1, -1)
 
     def _draw(self, detail: Tensor, keys: Tensor, share: Tensor | float) -> Tensor:
-        scores = _scores(self.planes, keys)[None]  # (1, S, H, W)
+        distance = self.config.tap_distance
+        scores = cut(_scores(self.planes, keys)[None], distance)  # (d², S, H / d, W / d)
         if self.config.mask == "uniform":
-            blind = uniform_blind(scores, self.config.mask_rate)
+            blind = join(uniform_blind(scores, self.config.mask_rate), distance)
         else:
             if self.config.even:
                 scores = even_scores(scores)
             rho = self.config.rho if self.config.mask == "dual" else 0.0
             chance = blind_probability(detail, self.config.mask_rate, rho, share)
-            blind = scores < chance
+            blind = join(scores, distance) < chance
         return (~blind).float()
 
     def masked(
@@ -202,7 +207,7 @@ class Predictor:
         out = torch.empty_like(noisy)
         if max(h, w) <= largest(noisy.device.type):
             return self._run(noisy, keep, context, turn, gate, draws, planes.origin)
-        margin = self.network.radius() + FILL_RADIUS * self.config.tap_distance
+        margin = (self.network.radius() + FILL_RADIUS) * self.config.tap_distance
         for tile in tiles(h, w, core, margin, self.network.multiple):
             o, i, t = ((..., *spans) for spans in tile)
             part = None if gate is None else gate[o]
@@ -223,13 +228,21 @@ class Predictor:
         draws: tuple[int, int, int],
         origin: tuple[int, int],
     ) -> Tensor:
-        noisy, keep, context = (orient(part, turn) for part in (noisy, keep, context))
+        d = self.config.tap_distance
+        grids = [orient(cut(part, d), turn) for part in (noisy, keep, context)]
         if gate is None:
-            out = self._shown(self._show, noisy, keep, context)
+            out = self._shown(self._show, *grids)
         else:
-            standout = PlacedStandout(gate, self.config.dropout, draws, origin, turn)
-            out = self._show(noisy, keep, context, standout)
-        return orient_back(out, turn)
+            seed, number, draw = draws
+            place = (origin[0] // d, origin[1] // d)
+            gates, rate, parts = cut(gate, d), self.config.dropout, []
+            for i in range(len(gates)):  # each grid draws for itself
+                own = (seed, number, draw * len(gates) + i)
+                standout = PlacedStandout(gates[i : i + 1], rate, own, place, turn)
+                y, keep, near = (part[i : i + 1] for part in grids)
+                parts.append(self._show(y, keep, near, standout))
+            out = torch.cat(parts)
+        return join(orient_back(out, turn), d)
 
     def _show(
         self, noisy: Tensor, keep: Tensor, context: Tensor, standout: Standout | None = None

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ..config import Config
-from .collaborate import DEEP, DEPTH, EVEN, FLAT, SHARED_ENERGY, Shape, collaborate, divide, gather
+from .collaborate import DEEP, DEPTH, EVEN, FLAT, Shape, collaborate, divide, gather
 from .even import root_of
 from .noise import NoiseCurve
 from .stack import Planes
@@ -52,10 +52,9 @@ def shape(planes: int) -> Shape:
     return FLAT if planes < DEPTH else DEEP
 
 
-def _suited(sizes: Shape, noise: NoiseCurve, least: int) -> tuple[Shape, Tensor | None]:
-    """Return sizes and spectrum for `noise`, in planes of at least so many pixels along Y and X."""
-    spectrum = noise.spectra.get(min(sizes.side, least))
-    return (sizes if spectrum is None else sizes._replace(energy=SHARED_ENERGY)), spectrum
+def _spectrum(noise: NoiseCurve, sizes: Shape, image: Tensor) -> Tensor | None:
+    """Return the energies of the noise's waves in blocks of `image` (K, H, W); None for independent noise."""
+    return noise.spectra.get(min(sizes.side, *image.shape[1:]))
 
 
 def refine(
@@ -84,7 +83,7 @@ def refine(
     """
     root = root_of(noise) if len(noisy) == 1 else None
     sizes = shape(len(noisy)) if root is None else EVEN
-    sizes, spectrum = _suited(sizes, noise, min(noisy.shape[1:]))
+    spectrum = _spectrum(noise, sizes, noisy)
     kept = torch.empty_like(out) if noise.known and spectrum is None else None
     if root is None:
         variance = _variance(noise, pilot)
@@ -157,8 +156,8 @@ class Passing:
         ready = len(noisy) if last else max(0, len(noisy) - DEPTH + 1)
         if len(noisy) >= DEPTH:
             variance = _variance(self.noise, pilot)
-            sizes, spectrum = _suited(DEEP, self.noise, min(noisy.shape[1:]))
-            for _ in gather(noisy, pilot, variance, sums, sizes, self.origin, spectrum):
+            spectrum = _spectrum(self.noise, DEEP, noisy)
+            for _ in gather(noisy, pilot, variance, sums, DEEP, self.origin, spectrum):
                 pass
         self._held = [part[ready:].clone() for part in planes]
         done = [part[:ready] for part in sums]

@@ -147,13 +147,17 @@ class Run(Told):
 
     def _begin(self, group: int) -> Training:
         planes = self._load(self.groups[group], self.config)
-        training = Training(planes, self.informed, self.dtype, seed_of(self.config, group))
+        training = self._training(planes, seed_of(self.config, group))
         self.guide = None
         if self.warm is not None and self.resume is None:
-            self.continued = self.warm.into(group, training.network)
+            self.continued = self.warm.into(group, training.network, self.config)
             if not self.continued:
                 self.notes.append("No trained network of this form was at hand: it starts anew.")
         return training
+
+    def _training(self, planes: Planes, seed: int) -> Training:
+        """Return the training of a network whose draws start from `seed`."""
+        return Training(planes, self.informed, self.dtype, seed, shared=self.shared)
 
     def _learnt(self) -> bool:
         return self.step > 0 or self.continued

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ..config import Config
+from .grids import cut
 from .stack import Planes
 
 #: Most patches in a batch whose size is left to us.
@@ -22,7 +23,10 @@ _LEAST = 32
 
 
 class Patches(NamedTuple):
-    """Where a batch of patches lies: planes (B,) and flat pixel indices (B, h, w)."""
+    """Where a batch of patches lies: planes (B,) and flat pixel indices (B, h, w).
+
+    With dilation, the grids of every so many pixels are patches of their own.
+    """
 
     planes: Tensor
     pixels: Tensor
@@ -72,6 +76,7 @@ class Sampler:
         self.count = len(planes)
         self.height, self.width = height, width
         self.multiple = multiple
+        self.distance = config.tap_distance
         self._cut(-(-(config.patch or max(height, width)) // multiple))
         eighth = len(planes) * height * width // (8 * self.patch)
         self.batch = config.batch or min(_MOST, max(1, eighth))
@@ -122,7 +127,11 @@ class Sampler:
                 row, column = torch.where(turned, column, row), torch.where(turned, row, column)
             row = torch.where(draw[4] < 0.5, self.rows - 1 - row, row)
             column = torch.where(draw[5] < 0.5, self.columns - 1 - column, column)
-        return Patches(plane, (y0 + row) * self.width + x0 + column)
+        pixels = (y0 + row) * self.width + x0 + column  # (B, h, w)
+        if self.distance == 1:
+            return Patches(plane, pixels)
+        grids = cut(pixels[:, None], self.distance)[:, 0]
+        return Patches(plane.repeat_interleave(self.distance**2), grids)
 
 
 def _start(draw: Tensor, length: int, side: int) -> Tensor:

@@ -18,7 +18,7 @@ _FLOOR = 1e-4
 
 
 @torch.no_grad()
-def wide_means(x: Tensor, mask: Tensor, center: float, dilation: int = 1) -> list[Tensor]:
+def wide_means(x: Tensor, mask: Tensor, center: float) -> list[Tensor]:
     """Return the means of the visible pixels around each pixel, narrow ones first.
 
     Holes that grow from pass to pass ("à trous") make wide kernels of few taps.
@@ -29,8 +29,6 @@ def wide_means(x: Tensor, mask: Tensor, center: float, dilation: int = 1) -> lis
         The image, and 1 where a pixel is visible; shape (B, S, Y, X).
     center
         Value where no pixel is visible far and wide.
-    dilation
-        Spacing of all taps, so that pixels with correlated noise stay out.
 
     Returns
     -------
@@ -41,7 +39,7 @@ def wide_means(x: Tensor, mask: Tensor, center: float, dilation: int = 1) -> lis
     both = torch.cat((x * mask, mask))  # (2B, S, Y, X)
     means = []
     for step in _STEPS:
-        both = _spread(_spread(both, step * dilation, -2), step * dilation, -1)
+        both = _spread(_spread(both, step, -2), step, -1)
         means.append((both[:b] + _FLOOR * center) / (both[b:] + _FLOOR))
     return means[1:]
 

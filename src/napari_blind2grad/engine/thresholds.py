@@ -17,6 +17,7 @@ from ..config import Config
 from ..errors import InputError, translated
 from .counts import photon_step, with_step
 from .gradient import edge_strength
+from .grids import cut, join
 from .held_out import shown_scores
 from .inputs import fill
 from .maps import shown_blind
@@ -27,7 +28,7 @@ from .spectrum import spectra
 from .stack import Planes, check, load
 from .standout import edge_gate
 from .training import SCALE, seed_of
-from .whiteness import found_distance
+from .whiteness import Sharing, found_sharing
 
 Array = npt.NDArray[np.generic]
 
@@ -115,7 +116,10 @@ class Sketch:
             one = slice(plane, plane + 1)
             noisy, valid = planes.noisy[one], planes.valid[one]
             visible, center = valid.float().expand_as(noisy), float(noisy.mean())
-            medium = fill(noisy, visible, center, self._found.tap_distance)
+            distance = self._found.tap_distance
+            evenly = config.replace(dilation=distance)
+            grids = fill(cut(noisy, distance), cut(visible, distance), center)
+            medium = join(grids, distance)
             if denoised is not None:
                 medium = self._mapped(denoised, where[0], medium)
             noise = told(noise, self._counted(config), planes.maps[where[0]])
@@ -125,7 +129,7 @@ class Sketch:
             return Distances(
                 detail=detail[0, 0, :y, :x],
                 edges=edge_strength(medium)[0, :y, :x],
-                scores=shown_scores(planes, seed, plane, turn=0, even=config.even)[:y, :x],
+                scores=shown_scores(planes, seed, plane, 0, evenly)[:y, :x],
                 scale=self._stack.maps[where[0]].scale,
                 trained=denoised is not None,
             )
@@ -149,8 +153,11 @@ class Sketch:
     @cached_property
     def _found(self) -> Config:
         """The settings with the distance of the kernels' taps, as a run finds it."""
-        distance = found_distance(self._stack, self._counted(self._config))
-        return self._config.replace(dilation=distance)
+        return self._config.replace(dilation=self._sharing.distance)
+
+    @cached_property
+    def _sharing(self) -> Sharing:
+        return found_sharing(self._stack, self._counted(self._config))
 
     def _load(self, group: int) -> tuple[Planes, NoiseCurve]:
         if group not in self._loaded:
@@ -158,7 +165,7 @@ class Sketch:
             device = torch.device("cpu")
             planes = load(self._stack, self._groups[group], config, device, multiple(config))
             noise = estimate(planes.noisy, planes.valid)
-            if config.tap_distance > 1:
+            if self._sharing.shared:
                 maps = [planes.maps[channel] for channel, _, _ in planes.index]
                 curves = [told(noise, counted, m) for m in maps]
                 noise = replace(noise, spectra=spectra(planes, curves.__getitem__))

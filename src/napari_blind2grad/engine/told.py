@@ -24,7 +24,7 @@ from .snapshot import Keep, Snapshot
 from .stack import Stack
 from .training import Training
 from .warm import Trained, Warm, Weights
-from .whiteness import found_distance
+from .whiteness import Sharing, found_sharing
 
 _ORDINALS = {2: "second", 3: "third", 4: "fourth"}
 
@@ -48,6 +48,11 @@ def _words(config: Config, step: float) -> list[str]:
 
 
 def _of_shared_noise(distance: int, *, refine: bool) -> str:
+    if distance == 1:
+        return (
+            "Neighbouring pixels share some of their noise: the last step goes by the noise's spectrum. "
+            "Dilation 1 prevents it."
+        )
     last = ", and the last step goes by the noise's spectrum" if refine else ""
     return (
         f"Neighbouring pixels share their noise: the network looks at every {_ORDINALS[distance]} pixel "
@@ -84,12 +89,13 @@ class Told:
         self.should_stop = should_stop
         self.focus = focus
         self.warm = warm
-        distance = self._distance()
+        distance, self.shared = self._sharing()
         self.previews = previews
         self.continued = False
         self.notes = [*stack.notes, *_words(config, self.step_of_counts)]
         if distance > config.tap_distance:
             self.config = config.replace(dilation=distance)
+        if self.shared and not config.dilation:
             self.notes.append(_of_shared_noise(distance, refine=config.refine))
         self.refresh_due = False
         self.trained: list[Trained | None] = []
@@ -111,12 +117,13 @@ class Told:
         self.losses: list[npt.NDArray[np.float32]] = []
         self.last_loss: npt.NDArray[np.float32] = np.full(3, np.nan, np.float32)
 
-    def _distance(self) -> int:
-        """Return the distance of the kernels' taps; networks that go on keep theirs."""
+    def _sharing(self) -> Sharing:
+        """Return how far pixels share their noise; networks that go on keep their distance."""
+        found = found_sharing(self.stack, self.informed)
         before = [n.dilation for n in self.warm.networks if n] if self.warm is not None else []
         if before and not self.config.dilation:
-            return before[0]
-        return found_distance(self.stack, self.informed)
+            return Sharing(before[0], found.shared or before[0] > 1)
+        return found
 
     @property
     def informed(self) -> Config:

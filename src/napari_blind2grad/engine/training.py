@@ -15,7 +15,7 @@ from .gradient import edge_strength
 from .held_out import held_out
 from .inputs import assemble
 from .losses import blind2grad_loss
-from .masks import blind_probability, detail_strength, even_scores, uniform_blind
+from .masks import blind_probability, detail_strength, even_scores, masked_apart, uniform_blind
 from .network import build, multiple
 from .noise import NoiseCurve, estimate, told
 from .optimizer import Adam, AdamW, Muon
@@ -66,6 +66,8 @@ class Training:
         Type to compute in.
     seed
         Start of all draws.
+    shared
+        Whether neighbouring pixels share their noise, whose spectrum then counts.
 
     Attributes
     ----------
@@ -82,7 +84,9 @@ class Training:
         Runs the network over whole planes.
     """
 
-    def __init__(self, planes: Planes, config: Config, dtype: torch.dtype, seed: int) -> None:
+    def __init__(
+        self, planes: Planes, config: Config, dtype: torch.dtype, seed: int, *, shared: bool = False
+    ) -> None:
         device = planes.noisy.device
         samples = planes.noisy.shape[1]
         self.planes = planes
@@ -97,7 +101,7 @@ class Training:
         self.generator = torch.Generator(device).manual_seed(seed)
         self.sampler = Sampler(planes, config, multiple(config), self.generator)
         self.noise: NoiseCurve = estimate(planes.noisy, planes.valid)
-        if config.tap_distance > 1:
+        if shared:
             self.noise = replace(self.noise, spectra=spectra(planes, self.noise_at))
         self.predictor = Predictor(self.network, planes, config, dtype, seed)
         self.targets = self._choose_targets()
@@ -213,7 +217,8 @@ class Training:
         valid = patches.take(planes.valid)  # (B, 1, h, w)
         context = patches.take_context(planes.context, planes.neighbours)  # (B, K·S, h, w)
         gate = patches.take(self.gate).float() if self.medium is not None else None  # (B, 1, h, w)
-        blind, chance = self._draw_blind(noisy, patches.take(self.detail))  # (B, S, h, w)
+        blind, chance = self._draw_blind(noisy, patches.take(self.detail))  # (B, S or 1, h, w)
+        blind = blind.expand_as(noisy)
         keep = (~blind & valid).float()
         weight = (blind & patches.take(self.targets)).float()
         if config.importance:
@@ -245,7 +250,9 @@ class Training:
         return torch.stack([part.detach() for part in loss])
 
     def _draw_blind(self, noisy: Tensor, detail: Tensor) -> tuple[Tensor, Tensor]:
-        scores = torch.rand(noisy.shape, generator=self.generator, device=noisy.device)
+        b, samples, h, w = noisy.shape
+        shape = (b, masked_apart(samples, self.config), h, w)
+        scores = torch.rand(shape, generator=self.generator, device=noisy.device)
         rate = self.config.mask_rate
         if self.config.mask == "uniform":
             return uniform_blind(scores, rate), torch.full_like(scores[:, :1], rate)

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from .normalize import IntensityMap
 
 if TYPE_CHECKING:
+    from ..config import Config
     from .network import UNet
     from .training import Training
 
@@ -37,7 +38,7 @@ class Trained:
     context
         How many neighbouring planes it sees on each side.
     dilation
-        Distance in pixels between the taps of its kernels.
+        Distance in pixels between the pixels that it sees together.
     """
 
     weights: Weights
@@ -66,15 +67,15 @@ class Warm:
     maps: tuple[IntensityMap, ...]
     samples: int
 
-    def into(self, group: int, network: UNet) -> bool:
-        """Load the weights of network number `group` into `network`; return whether they fit."""
+    def into(self, group: int, network: UNet, config: Config) -> bool:
+        """Load the weights of network number `group` into that of `config`; return whether they fit."""
         found = self.networks[group] if group < len(self.networks) else None
         if found is None:
             return False
         shapes = {name: value.shape for name, value in network.state_dict().items()}
         if {name: value.shape for name, value in found.weights.items()} != shapes:
             return False
-        if found.dilation != network.dilation:
+        if found.dilation != config.tap_distance:
             return False
         network.load_state_dict(dict(found.weights))
         return True
@@ -94,5 +95,5 @@ def trained(training: Training, guide: Weights | None) -> Trained:
         center=network.center,
         spread=network.spread,
         context=training.planes.neighbours.shape[1] // 2,
-        dilation=network.dilation,
+        dilation=training.config.tap_distance,
     )

@@ -6,6 +6,7 @@ The window's quality pane measures more of it, on another sample (``quality/corr
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -27,14 +28,16 @@ _NOTHING = 1e-6
 _QUARTILE, _ERROR = 0.6745, 1.36
 #: Correlation up to which noise is white, and from which it is not.
 _WHITE, _SHARED = 0.025, 0.05
-#: Correlation of neighbours that is surely exceeded where kernels are spread, and what the correlation over
-#: their new distance must not exceed.
-_MUCH, _LITTLE = 0.15, 0.1
+#: Correlation of neighbours that is surely exceeded where the last step goes by the spectrum, where networks
+#: do not see direct neighbours either, and what the correlation over their distance must not exceed.
+_SOME, _MUCH, _LITTLE = 0.15, 0.27, 0.1
 #: Error of a correlation from which it decides nothing: an image of about 100 x 100 pixels has it.
 _UNSURE = 0.02
-#: Longest distance, and the correlation over it, as a part of that of neighbours, which only structure and
-#: stripes have.
-_FARTHEST, _STRUCTURE = 4, 0.5
+#: Longest distances of grey and of colour images: a network loses detail with each pixel that it leaves out,
+#: and cameras, which make up two of three colours, have noise that is shared far but weakly.
+_FARTHEST, _FARTHEST_IN_COLOUR = 3, 2
+#: Distance, and the part of the neighbours' correlation that only structure and stripes have over it.
+_FAR, _STRUCTURE = 4, 0.5
 #: Median of the energies of blocks over their lower quartile, beyond which they hold more than noise, and the
 #: noise variance over the largest below which pixels are clipped.
 _UNEVEN, _CLIPPED = 2.0, 0.02
@@ -54,20 +57,40 @@ def whiteness(planes: Planes) -> float:
     return min(1.0, max(0.0, (_SHARED - shared) / (_SHARED - _WHITE)))
 
 
-def found_distance(stack: Stack, config: Config) -> int:
-    """Return `config.dilation`, or where it is 0 the distance over which pixels hardly share their noise.
+class Sharing(NamedTuple):
+    """What neighbouring pixels have in common of their noise.
 
-    1, unless direct neighbours along Y or X share much of it for sure, and it is noise that they share: fine
-    structure is in some places, noise everywhere. A noise that is known is independent.
+    Attributes
+    ----------
+    distance
+        Between the pixels that a network may see together; 1 where it may see direct neighbours.
+    shared
+        Whether they share any, so that the last step goes by the noise's spectrum.
+    """
+
+    distance: int
+    shared: bool
+
+
+def found_sharing(stack: Stack, config: Config) -> Sharing:
+    """Return what `config.dilation` says, or where that is 0, what the image says of its noise.
+
+    Noise is shared if direct neighbours along Y or X surely do, and if it is noise that they share: fine
+    structure is in some places, noise everywhere. A noise that is known is independent. Where they share
+    little, a network does better to see them all.
     """
     if config.dilation:
-        return config.dilation
+        return Sharing(config.dilation, config.dilation > 1)
     if config.knows_noise:
-        return 1
-    return max(_distance(stack, c) for c, m in enumerate(stack.maps) if m.scale > 0)
+        return Sharing(1, shared=False)
+    found = [_sharing(stack, c) for c, m in enumerate(stack.maps) if m.scale > 0]
+    return Sharing(
+        max(f.distance for f in found),
+        any(f.shared and (f.distance > 1 or config.refine) for f in found),
+    )
 
 
-def _distance(stack: Stack, channel: int) -> int:
+def _sharing(stack: Stack, channel: int) -> Sharing:
     array = stack.array[channel]  # (T, Z, S, Y, X)
     count = array.shape[0] * array.shape[1]
     chosen = np.linspace(0, count - 1, min(_PLANES, count)).round().astype(int)
@@ -77,15 +100,18 @@ def _distance(stack: Stack, channel: int) -> int:
     valid = noisy.isfinite().all(1, keepdim=True)
     noisy = torch.where(valid, noisy, 0.0)
     both = (noisy, valid), (noisy.mT, valid.mT)
-    found = [f for f in (_correlations(*part, _FARTHEST) for part in both) if f is not None]
+    found = [f for f in (_correlations(*part, _FAR) for part in both) if f is not None]
     sure = [abs(values[0]) - 2.0 * error for values, error in found if error < _UNSURE]
-    if not sure or max(sure) <= _MUCH or not _even(noisy, valid):
-        return 1
+    if not sure or max(sure) <= _SOME or not _even(noisy, valid):
+        return Sharing(1, shared=False)
     shared = [max(map(abs, values)) for values in zip(*(f[0] for f in found), strict=True)]
-    far = range(2, _FARTHEST + 1)
     if shared[-1] >= _STRUCTURE * shared[0]:
-        return 1
-    return next((d for d in far if shared[d - 1] < _LITTLE), _FARTHEST)
+        return Sharing(1, shared=False)
+    if max(sure) <= _MUCH:
+        return Sharing(1, shared=True)
+    farthest = _FARTHEST if noisy.shape[1] == 1 else _FARTHEST_IN_COLOUR
+    wide = (d for d in range(2, farthest) if shared[d - 1] < _LITTLE)
+    return Sharing(next(wide, farthest), shared=True)
 
 
 def _even(noisy: Tensor, valid: Tensor) -> bool:

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from ..config import Config
+from ..engine.grids import cut, join
 from ..engine.inputs import FILL_RADIUS, assemble, fill_kernel
 from ..engine.network import build
 from ..engine.tiling import orient, orient_back
@@ -41,13 +42,13 @@ class Plain(nn.Module):
         self.network.standardise(found.center, found.spread)
         self.turns = _ORIENTATIONS if config.augment else 1
         # Part of the module, as whatever is made in a step would stay on the device where steps are recorded.
-        self.register_buffer("kernel", fill_kernel(config.tap_distance, torch.zeros(())))
+        self.register_buffer("kernel", fill_kernel(torch.zeros(())))
         self.eval()
 
     @property
     def halo(self) -> int:
         """How far a pixel can reach along Y and X."""
-        return self.network.radius() + FILL_RADIUS * self.config.tap_distance
+        return (self.network.radius() + FILL_RADIUS) * self.config.tap_distance
 
     def forward(self, image: Tensor) -> Tensor:
         """Return the denoised image.
@@ -65,14 +66,16 @@ class Plain(nn.Module):
         return self._planes(planes, near).transpose(0, 1)[None]
 
     def _planes(self, planes: Tensor, context: Tensor) -> Tensor:
-        total = torch.zeros_like(planes)
+        distance = self.config.tap_distance
+        grids, beside = cut(planes, distance), cut(context, distance)
+        total = torch.zeros_like(grids)
         for turn in range(self.turns):
-            noisy = orient(planes, turn)
+            noisy = orient(grids, turn)
             keep = torch.ones_like(noisy)
-            near, center = orient(context, turn), self.network.center
+            near, center = orient(beside, turn), self.network.center
             inputs = assemble(noisy, keep, near, self.config, center, self.kernel)
             total = total + orient_back(self.network(*inputs), turn)
-        return total / self.turns
+        return join(total / self.turns, distance)
 
     def _neighbours(self, planes: Tensor) -> list[Tensor]:
         """Return, for each offset, the planes that are seen: as :func:`~..engine.stack.neighbouring` does.

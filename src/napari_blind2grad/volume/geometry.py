@@ -56,7 +56,8 @@ class Reach:
     @classmethod
     def of(cls, network: UNet, config: Config, context: int, *, guided: bool) -> Reach:
         """Return the distances for a network."""
-        own = network.radius() + max(FILL_RADIUS * config.tap_distance, FILL_REACH)
+        distance = config.tap_distance
+        own = network.radius() * distance + max(FILL_RADIUS * distance, FILL_REACH)
         refine = config.refine
         return cls(
             network=own,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -349,11 +350,16 @@ def test_every_option_acts(changes: dict[str, object]) -> None:
     assert (plain.image != changed.image).any()
 
 
-def test_large_planes_are_predicted_in_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "changes", [{}, dict(dilation=2), dict(dilation=3, stochastic=True, dropout=0.3)]
+)
+def test_large_planes_are_predicted_in_tiles(
+    monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any]
+) -> None:
     from napari_blind2grad.engine import predict
 
     image = np.random.default_rng(4).random((150, 170)).astype(np.float32)
-    config = tiny(precision="float32", iterations=3)
+    config = tiny(precision="float32", iterations=3, **changes)
     whole = denoise(image, "YX", config).image
     monkeypatch.setitem(predict._CORE, "cpu", 64)
     np.testing.assert_allclose(denoise(image, "YX", config).image, whole, atol=1e-5)

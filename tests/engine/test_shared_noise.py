@@ -94,12 +94,9 @@ def test_wide_noise_has_the_longest_distance() -> None:
 
 def test_where_little_is_shared_direct_neighbours_are_seen() -> None:
     """The kernel (a, 1) leaves a / (1 + a²) shared: 0.10, 0.19 and 0.28."""
-    for taps, found in ((0.1, (1, False)), (0.2, (1, True)), (0.31, (2, True))):
-        made = noise((400, 400), (taps, 1.0, 0.0))
+    for weight, found in ((0.1, (1, False)), (0.2, (1, True)), (0.31, (2, True))):
+        made = noise((400, 400), (weight, 1.0, 0.0))
         assert sharing(made) == found
-        assert sharing(made, config=FAST.replace(refine=False)) == (
-            found if found[0] > 1 else (1, False)
-        )
 
 
 @pytest.mark.parametrize(
@@ -316,6 +313,31 @@ def test_where_little_is_shared_the_network_is_the_usual_one() -> None:
     assert one < 0.95 * other
     *_, again = apply_iter(result.state, noisy, "YX", result.config)
     np.testing.assert_array_equal(again.image, result.image)
+    (note,) = (n for n in again.notes if "share" in n)
+    assert "Dilation" not in note  # a network's settings are fixed
+    simple = denoise(noisy, "YX", TINY.replace(refine=False, iterations=2))
+    assert not any("share" in n for n in simple.notes)
+
+
+def test_a_network_that_sees_direct_neighbours_keeps_doing_so() -> None:
+    """Gone on from, or applied to an image whose neighbours share their noise."""
+    clean = 100 * spots((160, 160))
+    white, shared = (
+        (clean + 10 * noise(clean.shape, kernel)).astype(np.float32) for kernel in ((1.0,), HALF)
+    )
+    first = denoise(white, "YX", TINY)
+    *_, other = apply_iter(first.state, shared, "YX", first.config)
+    short = TINY.replace(iterations=2)
+    *_, last = denoise_iter(shared, "YX", short, warm=first.state)
+    for result in (other, last):
+        assert isinstance(result, Result)
+        assert result.config.tap_distance == 1
+        assert any("share some" in n for n in result.notes)
+        assert not any("anew" in n for n in result.notes)
+    simple = denoise_iter(shared, "YX", short.replace(refine=False), warm=first.state)
+    *_, last = simple
+    assert isinstance(last, Result)
+    assert not any("share" in n for n in last.notes)
 
 
 def test_independent_noise_is_treated_as_ever() -> None:

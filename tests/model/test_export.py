@@ -76,6 +76,28 @@ def test_any_size_and_device(stack: Model, paper: bool) -> None:
     assert "cpu" not in str(read.inlined_graph)
 
 
+@pytest.mark.parametrize("distance", [2, 3])
+def test_grids_are_cut_whatever_the_size(distance: int) -> None:
+    """A network for noise that neighbours share sees a grid at a time, in other programs too."""
+    result = trained(TINY.replace(dilation=distance), (64, 64))
+    network = result.state.networks[0]
+    assert network is not None
+    plain = Plain(network, result.config, 1)
+    step = plain.network.multiple
+    data = _recorded(plain, torch.rand(1, 1, 2 * step, 3 * step))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of TorchScript
+        read = torch.jit.load(io.BytesIO(data))
+    other = torch.rand(1, 1, 5 * step, 4 * step)
+    with torch.no_grad():
+        before = plain(other)
+        torch.testing.assert_close(read(other), before)
+        other[..., 2 * step, 2 * step] += 1.0
+        moved = (plain(other) - before)[0, 0].abs() > 1e-6
+    assert moved.sum() > 9
+    assert bool((moved.nonzero() % distance == 0).all())
+
+
 @pytest.mark.parametrize("depth", [3, 4, 9])
 def test_neighbours_are_those_of_the_engine(stack: Model, depth: int) -> None:
     network = stack.state.networks[0]

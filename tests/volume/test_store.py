@@ -84,14 +84,18 @@ def test_what_is_rare_escapes_no_look(small: None) -> None:
 
 
 def test_crops_lie_everywhere() -> None:
-    crops = sample.sample((1, 3, 200, 1, 3000, 2000), Config(), 16)
+    crops = sample.sample((1, 3, 200, 1, 3000, 2000), Config())
     places = np.array(crops.places)
     assert crops.size == (2, 256, 256)
     assert len(places) * np.prod(crops.size) <= sample.SIZE
     for axis, length in enumerate((3, 200, 3000, 2000)):
         thirds = np.histogram(places[:, axis], 3, (0, length))[0]
         assert thirds.min() > len(places) / 6
-    other = sample.sample((1, 3, 200, 1, 3000, 2000), Config(seed=1), 16)
+    for changes in (dict(dilation=3), dict(dilation=3, patch=0), dict(patch=0)):
+        config = Config(**changes)
+        wider = sample.sample((1, 3, 200, 1, 3000, 2000), config)
+        assert wider == sample.sample((1, 3, 200, 1, 3000, 2000), config.replace(dilation=0))
+    other = sample.sample((1, 3, 200, 1, 3000, 2000), Config(seed=1))
     assert other.places != crops.places
 
 

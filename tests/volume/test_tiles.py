@@ -109,7 +109,10 @@ def cases(draw: Any) -> tuple[str, tuple[int, ...], tuple[int, int, int], dict[s
                 dict(mask="uniform"),
                 dict(augment=False, depth=2),
                 dict(dilation=2),
+                dict(dilation=3, fold=2),
                 PAPER,
+                {**PAPER, "dilation": 2},
+                dict(mask="uniform", dilation=3),
                 {**PAPER, "augment": True, "passes": 3, "architecture": "compact"},
             ]
         )

@@ -117,6 +117,8 @@ def _colours(samples: int) -> str:
 class Application(Run):
     """A run without training: ``x_m`` from the guides, then the usual prediction."""
 
+    remedy = ""  # the settings are those of the networks
+
     def __init__(
         self,
         state: Warm,

@@ -154,7 +154,7 @@ def blind_probability(
     return torch.where(detail, hidden, flat)
 
 
-def masked_apart(samples: int, config: Config) -> int:
+def masks_drawn(samples: int, config: Config) -> int:
     """Return how many masks are drawn for a pixel of so many colour samples: one for each, or for all.
 
     Where neighbouring pixels share their noise, so do the samples of a pixel, as cameras make two of three up

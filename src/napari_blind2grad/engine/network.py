@@ -273,7 +273,10 @@ class UNet(nn.Module):
         return blend(filled, means, choice) + correction * self.spread
 
     def radius(self) -> int:
-        """Return how far, in pixels, an input pixel can reach in the output, attention aside."""
+        """Return how far, in pixels, an input pixel can reach in the output, attention aside.
+
+        Where the network sees grids, these are pixels of a grid.
+        """
         reach = 0
         for level, stage in enumerate(self.encoder.stages):
             reach += (len(stage) + (1 if level else 0)) * 2**level  # type: ignore[arg-type]

@@ -15,7 +15,7 @@ from .masks import (
     coordinate_key,
     coordinate_noise,
     even_scores,
-    masked_apart,
+    masks_drawn,
     uniform_blind,
 )
 from .network import UNet
@@ -29,6 +29,16 @@ from .tiling import orient, orient_back, tiles
 _CORE = {"cpu": 768, "cuda": 2048, "mps": 1024}
 #: Weight of a prediction that did not see the pixel, where the noise is known, against 1 of those that did.
 _HIDDEN = 1e-3
+
+
+def window(device: str, margin: int) -> int:
+    """Return about the side of the largest part that is seen at once, by a network that reaches so far."""
+    return max(largest(device), _CORE[device] + 2 * margin)
+
+
+def overlap(device: str, margin: int) -> float:
+    """Return how many times the pixels of a large plane are seen, by a network that reaches so far."""
+    return (1.0 + 2.0 * margin / _CORE[device]) ** 2
 
 
 def largest(device: str) -> int:
@@ -69,7 +79,7 @@ class Mean:
     noise
         Its noise.
     config
-        Whether there is a last step, and the distance of the kernels' taps.
+        Whether there is a last step, and the distance of the pixels that a network sees together.
     """
 
     def __init__(self, like: Tensor, noise: NoiseCurve, config: Config) -> None:
@@ -128,7 +138,7 @@ class Predictor:
             As in :func:`~napari_blind2grad.engine.masks.class_probabilities`.
         """
         samples = self.planes.noisy.shape[1]
-        keys = _keys(self.planes, self.seed, plane, turn, masked_apart(samples, self.config))
+        keys = _keys(self.planes, self.seed, plane, turn, masks_drawn(samples, self.config))
         if share is None:
             share = detail.float().mean()
         config = self.config
@@ -233,14 +243,12 @@ class Predictor:
         if gate is None:
             out = self._shown(self._show, *grids)
         else:
-            seed, number, draw = draws
             place = (origin[0] // d, origin[1] // d)
             gates, rate, parts = cut(gate, d), self.config.dropout, []
             for i in range(len(gates)):  # each grid draws for itself
-                own = (seed, number, draw * len(gates) + i)
-                standout = PlacedStandout(gates[i : i + 1], rate, own, place, turn)
-                y, keep, near = (part[i : i + 1] for part in grids)
-                parts.append(self._show(y, keep, near, standout))
+                standout = PlacedStandout(gates[i : i + 1], rate, (*draws, i), place, turn)
+                y, seen, near = (part[i : i + 1] for part in grids)
+                parts.append(self._show(y, seen, near, standout))
             out = torch.cat(parts)
         return join(orient_back(out, turn), d)
 

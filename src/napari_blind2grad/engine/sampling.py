@@ -18,7 +18,7 @@ _MOST = 2
 #: the noise by heart: on 192 × 192 pixels that cost up to 1.5 dB (docs/design/experiments.md). The second
 #: is for stacks, where it sees a pixel from neighbour planes too.
 _OFTEN, _OFTEN_IN_STACKS = 1 / 80, 1 / 240
-#: Least side of a patch that is made smaller for that.
+#: Least side of a patch (with dilation, of each grid) that is made smaller for that.
 _LEAST = 32
 
 
@@ -100,7 +100,7 @@ class Sampler:
         room = often * pixels**2 / iterations  # pixels of a batch
         self.batch = max(1, min(self.batch, int(room / self.patch)))
         if self.pixels > room:
-            side = max(_LEAST, int(math.sqrt(room)))
+            side = max(_LEAST * self.distance, int(math.sqrt(room)))
             self._cut(max(1, side // self.multiple))
 
     @property
@@ -131,7 +131,8 @@ class Sampler:
         if self.distance == 1:
             return Patches(plane, pixels)
         grids = cut(pixels[:, None], self.distance)[:, 0]
-        return Patches(plane.repeat_interleave(self.distance**2), grids)
+        planes = plane[:, None].expand(-1, self.distance**2).flatten()
+        return Patches(planes, grids)
 
 
 def _start(draw: Tensor, length: int, side: int) -> Tensor:

@@ -68,7 +68,7 @@ class PlacedStandout(Standout):
     rate
         As in :class:`Standout`.
     draws
-        Seed, running number of the plane and of the pass.
+        Seed, running number of the plane, of the pass, and of the grid (0 to 15).
     origin
         Row and column of the whole plane at which the gate begins, multiples of what the network needs.
     turn
@@ -79,7 +79,7 @@ class PlacedStandout(Standout):
         self,
         gate: Tensor,
         rate: float,
-        draws: tuple[int, int, int],
+        draws: tuple[int, int, int, int],
         origin: tuple[int, int],
         turn: int,
     ) -> None:
@@ -100,10 +100,10 @@ class PlacedStandout(Standout):
             torch.arange(first // step, first // step + n, device=features.device)
             for first, n in zip(self.origin, sides, strict=True)
         )
-        seed, plane, draw = self.draws
+        seed, plane, draw, grid = self.draws
         parts = []
         for group in range(-(-channels // 4)):  # four bytes from each draw
-            turn = (draw << 20) + (self._layer << 12) + group + 1
+            turn = (draw << 20) + (self._layer << 12) + (grid << 8) + group + 1
             key = coordinate_key(seed + 1, plane, turn)
             bits = coordinate_bits(key, rows, columns)  # (y, x)
             parts += [(bits >> (8 * k) & 0xFF).to(torch.uint8) for k in range(4)]

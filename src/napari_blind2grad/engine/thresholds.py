@@ -152,7 +152,7 @@ class Sketch:
 
     @cached_property
     def _found(self) -> Config:
-        """The settings with the distance of the kernels' taps, as a run finds it."""
+        """The settings with the distance of the pixels that a network sees together, as a run finds it."""
         return self._config.replace(dilation=self._sharing.distance)
 
     @cached_property

@@ -32,7 +32,7 @@ def tiles(height: int, width: int, core: int, margin: int, multiple: int) -> Ite
     height, width
         Of the plane, multiples of `multiple`.
     core
-        Side of the kept part of a tile, a multiple of `multiple`.
+        Side of the kept part of a tile.
     margin
         Overlap on each side: at least the network's receptive radius, so that tiles do not show.
     multiple

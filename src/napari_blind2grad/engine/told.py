@@ -47,17 +47,15 @@ def _words(config: Config, step: float) -> list[str]:
     ]
 
 
-def _of_shared_noise(distance: int, *, refine: bool) -> str:
+def of_shared_noise(distance: int, *, refine: bool) -> list[str]:
+    """Return a note on what is done about noise that neighbouring pixels share, if anything is."""
+    last = "the last step goes by the noise's spectrum"
     if distance == 1:
-        return (
-            "Neighbouring pixels share some of their noise: the last step goes by the noise's spectrum. "
-            "Dilation 1 prevents it."
-        )
-    last = ", and the last step goes by the noise's spectrum" if refine else ""
-    return (
+        return [f"Neighbouring pixels share some of their noise: {last}."] if refine else []
+    return [
         f"Neighbouring pixels share their noise: the network looks at every {_ORDINALS[distance]} pixel "
-        f"(dilation {distance}){last}. Dilation 1 prevents it."
-    )
+        f"(dilation {distance}){f', and {last}' if refine else ''}."
+    ]
 
 
 class Told:
@@ -73,6 +71,8 @@ class Told:
 
     training: Training
     clock: Clock
+    #: What can be done against the treatment of shared noise.
+    remedy = " Dilation 1 prevents it."
 
     def __init__(
         self,
@@ -96,7 +96,8 @@ class Told:
         if distance > config.tap_distance:
             self.config = config.replace(dilation=distance)
         if self.shared and not config.dilation:
-            self.notes.append(_of_shared_noise(distance, refine=config.refine))
+            found = of_shared_noise(distance, refine=config.refine)
+            self.notes += [note + self.remedy for note in found]
         self.refresh_due = False
         self.trained: list[Trained | None] = []
         self.keep: Keep | None = None

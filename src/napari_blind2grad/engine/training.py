@@ -15,7 +15,7 @@ from .gradient import edge_strength
 from .held_out import held_out
 from .inputs import assemble
 from .losses import blind2grad_loss
-from .masks import blind_probability, detail_strength, even_scores, masked_apart, uniform_blind
+from .masks import blind_probability, detail_strength, even_scores, masks_drawn, uniform_blind
 from .network import build, multiple
 from .noise import NoiseCurve, estimate, told
 from .optimizer import Adam, AdamW, Muon
@@ -251,7 +251,7 @@ class Training:
 
     def _draw_blind(self, noisy: Tensor, detail: Tensor) -> tuple[Tensor, Tensor]:
         b, samples, h, w = noisy.shape
-        shape = (b, masked_apart(samples, self.config), h, w)
+        shape = (b, masks_drawn(samples, self.config), h, w)
         scores = torch.rand(shape, generator=self.generator, device=noisy.device)
         rate = self.config.mask_rate
         if self.config.mask == "uniform":

@@ -85,8 +85,8 @@ def found_sharing(stack: Stack, config: Config) -> Sharing:
         return Sharing(1, shared=False)
     found = [_sharing(stack, c) for c, m in enumerate(stack.maps) if m.scale > 0]
     return Sharing(
-        max(f.distance for f in found),
-        any(f.shared and (f.distance > 1 or config.refine) for f in found),
+        max((f.distance for f in found), default=1),
+        any(f.shared for f in found),
     )
 
 

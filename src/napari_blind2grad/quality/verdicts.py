@@ -18,6 +18,8 @@ from .sampling import Sample
 CORRELATED = 0.15
 #: Above this, an image without noise is as likely as smooth noise.
 _SMOOTH = 0.6
+#: Correlation from which a run looks at pixels that are farther apart.
+_MUCH = 0.27
 #: Noise left with this share of its standard deviation is 1/16 of its variance. The same sixteenth of the
 #: residual's variance is what structure may have before it counts as removed.
 NOISE_LEFT = 0.25
@@ -149,13 +151,14 @@ def _of_correlation(shared: Correlation) -> list[Verdict]:
             )
         )
     elif abs(strongest) > margin:
+        other = ", or set it to 2 or more" if strongest > _MUCH else ""
         doubt = " – or there is hardly any" if strongest > _SMOOTH else ""
         found.append(
             Verdict(
                 "warning",
                 "correlated",
                 f"The noise is correlated between neighbouring pixels ({strongest:.2f}){doubt}: leave "
-                "Dilation (Advanced, Network) on automatic, or set it to 2 or more.",
+                f"Dilation (Advanced, Network) on automatic{other}.",
             )
         )
     for letter, what in (("Z", "planes"), ("T", "time points")):

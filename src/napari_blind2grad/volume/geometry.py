@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from itertools import product
 
@@ -9,7 +10,7 @@ from ..config import Config
 from ..engine.collaborate import DEPTH, EVEN, FLAT
 from ..engine.inputs import FILL_RADIUS
 from ..engine.network import UNet, fold, multiple
-from ..engine.predict import largest
+from ..engine.predict import largest, overlap, window
 from ..engine.texture import TEXTURE_REACH
 from .plan import Span
 from .planes import FILL_REACH, padded
@@ -137,14 +138,15 @@ def cost(tile: tuple[int, int, int], shape: tuple[int, ...], reach: Reach, confi
     wide = [reach.guided(span, n) for span, n in zip(middle, (y, x), strict=True)]
     slabs = -(-z // tile[0])
     planes = (z + 2 * reach.planes * (slabs - 1)) / z
-    once = _forward(*(b - a for a, b in spans)) * config.passes
-    first = _forward(*(b - a for a, b in wide)) * (reach.detail > 0)
+    once = _forward([b - a for a, b in spans], reach.network) * config.passes
+    first = _forward([b - a for a, b in wide], reach.network) * (reach.detail > 0)
     return planes * (once + first) / (core[0] * core[1])
 
 
-def _forward(height: int, width: int) -> float:
-    """Return the pixels of the windows in which the network sees a region."""
-    return height * width * (1.0 if max(height, width) <= largest("cpu") else 1.6)
+def _forward(sides: list[int], margin: int) -> float:
+    """Return the pixels of the windows in which a network that reaches so far sees a region."""
+    once = float(math.prod(sides))
+    return once if max(sides) <= largest("cpu") else once * overlap("cpu", margin)
 
 
 def memory(
@@ -162,8 +164,8 @@ def memory(
     predicted = [b - a for a, b in map(reach.predicted, sides, ends)]
     guided = [b - a for a, b in map(reach.guided, sides, ends)]
     wide, once = guided[0] * guided[1], predicted[0] * predicted[1]
-    window = min(wide, largest("cpu") ** 2)
-    features = 4 * _FEATURES * config.width * window // fold(config, s) ** 2
+    seen_at_once = min(wide, window("cpu", reach.network) ** 2)
+    features = 4 * _FEATURES * config.width * seen_at_once // fold(config, s) ** 2
     planes = min(z, CHUNK + reach.planes)
     seen = 2 * reach.context + 1
     held = wide * s * (5 * seen + 40) + once * s * (4 * seen + 24)

@@ -34,7 +34,7 @@ class Looked:
 
 def look(source: Source, config: Config) -> Looked:
     """Return what :func:`~napari_blind2grad.volume.sample.survey` says of an image."""
-    return Looked(source, *survey(source, config, multiple(config)))
+    return Looked(source, *survey(source, config))
 
 
 class _OnSample(Run):

@@ -10,6 +10,7 @@ import torch
 from .. import sizes
 from ..config import Config
 from ..engine import normalize
+from ..engine.network import multiple
 from ..engine.normalize import IntensityMap
 from ..engine.stack import Planes, Stack, check, context_planes
 from ..errors import InputError
@@ -98,14 +99,16 @@ class Sample:
         )
 
 
-def sample(shape: tuple[int, ...], config: Config, multiple: int) -> Sample:
+def sample(shape: tuple[int, ...], config: Config) -> Sample:
     """Return the crops for an image of `shape`, ``CTZSYX``.
 
     Their places are those of a Kronecker sequence in four dimensions, which fills a box evenly however many
     are taken, shifted by the seed.
     """
     _, t, z, s, y, x = shape
-    side = padded(max(SIDE, config.patch) if config.patch else SIDE_OF_WHOLE, multiple)
+    # The dilation does not count: a run finds it in the crops, and its networks are applied to the same ones.
+    step = multiple(config.replace(dilation=1))
+    side = padded(max(SIDE, config.patch) if config.patch else SIDE_OF_WHOLE, step)
     size = (min(PLANES, z), min(side, y), min(side, x))
     count = max(1, SIZE // (s * size[0] * size[1] * size[2]))
     ratio = 1.1673039782614187  # the root of r⁵ = r + 1
@@ -121,7 +124,7 @@ def sample(shape: tuple[int, ...], config: Config, multiple: int) -> Sample:
     return Sample(tuple((int(a), int(b), int(c), int(d)) for a, b, c, d in places), size)
 
 
-def survey(source: Source, config: Config, multiple: int) -> tuple[Stack, Sample | None]:
+def survey(source: Source, config: Config) -> tuple[Stack, Sample | None]:
     """Return what is known of an image before a run, and its sample unless it is small enough.
 
     The arrays of a sampled stack hold but a few crops.
@@ -133,7 +136,7 @@ def survey(source: Source, config: Config, multiple: int) -> tuple[Stack, Sample
     """
     if source.voxels <= sizes.WHOLE:
         return check(np.asarray(source.array), source.axes.letters), None
-    crops = sample(source.shape, config, multiple)
+    crops = sample(source.shape, config)
     fits = [_fit(source, c, crops) for c in range(source.shape[0])]
     notes = []
     blank = [c for c, m in enumerate(fits) if m.scale == 0]

@@ -13,7 +13,6 @@ import numpy as np
 from .. import sizes
 from ..checkpoint import describe
 from ..config import Config
-from ..engine.network import multiple
 from ..engine.snapshot import Keep, Snapshot
 from ..errors import InputError
 from .plan import NetworkFacts, Plan, Tile
@@ -34,7 +33,7 @@ def identify_volume(source: Source, config: Config) -> dict[str, Any]:
     digest = hashlib.sha256()
     c, t, z, _, y, x = source.shape
     if source.voxels > sizes.WHOLE:
-        crops = sample(source.shape, config, multiple(config))
+        crops = sample(source.shape, config)
         parts = (crops.read(source, i, n) for i in range(c) for n in range(len(crops.places)))
     else:
         parts = (

@@ -15,7 +15,6 @@ def conv2d(
     weight: Tensor,
     bias: Tensor | None = None,
     padding: tuple[int, int] = (0, 0),
-    dilation: tuple[int, int] = (1, 1),
 ) -> Tensor:
     """Return the convolution of `x` (B, C, Y, X), the same to the last bit when a larger part is seen.
 
@@ -23,11 +22,11 @@ def conv2d(
     blocks the last step takes for alike.
     """
     if x.shape[0] > 1 or x.numel() > _SMALL or x.device.type != "cpu":
-        return F.conv2d(x, weight, bias, padding=padding, dilation=dilation)
+        return F.conv2d(x, weight, bias, padding=padding)
     # Zeros below, as the padding would be.
     rows = _SMALL // (x.shape[1] * x.shape[3]) + 1 - x.shape[2]
     taller = F.pad(x, (0, 0, 0, rows))
-    out = F.conv2d(taller, weight, bias, padding=padding, dilation=dilation)
+    out = F.conv2d(taller, weight, bias, padding=padding)
     return out[..., : out.shape[2] - rows, :]
 
 
@@ -40,5 +39,5 @@ class Conv2d(nn.Conv2d):
         if self.training or torch.jit.is_tracing():  # type: ignore[attr-defined, no-untyped-call]
             return super().forward(x)
         assert not isinstance(self.padding, str)
-        (py, px), (dy, dx) = self.padding, self.dilation
-        return conv2d(x, self.weight, self.bias, (py, px), (dy, dx))
+        py, px = self.padding
+        return conv2d(x, self.weight, self.bias, (py, px))

@@ -8,12 +8,13 @@ import torch
 from torch import Tensor
 
 from ..config import Config
-from .masks import gaussian, separable
+from .blur import gaussian, separable
 
 #: Standard deviation, in pixels, of the kernel that fills blind pixels from visible ones.
 FILL_SIGMA = 1.0
 #: Half the width of that kernel.
 FILL_RADIUS = 3
+_FILL = gaussian(FILL_SIGMA, FILL_RADIUS)
 
 
 class Inputs(NamedTuple):
@@ -24,17 +25,7 @@ class Inputs(NamedTuple):
     filled: Tensor
 
 
-def fill_kernel(like: Tensor) -> Tensor:
-    """Return the kernel that fills blind pixels from visible ones, on the device of `like`."""
-    return gaussian(FILL_SIGMA, FILL_RADIUS, like)
-
-
-def fill(
-    noisy: Tensor,
-    keep: Tensor,
-    center: float = 0.0,
-    kernel: Tensor | None = None,
-) -> Tensor:
+def fill(noisy: Tensor, keep: Tensor, center: float = 0.0) -> Tensor:
     """Return the normalised convolution of the visible pixels: a smooth guess at every pixel.
 
     Parameters
@@ -45,31 +36,20 @@ def fill(
         Ω as floats 0 or 1, same shape.
     center
         Value for pixels that have no visible one near them, such as the image's mean.
-    kernel
-        The kernel, if it is at hand.
 
     Returns
     -------
     Tensor
         Shape (B, S, Y, X); each pixel depends on nothing beyond the kernel, so that tiles do not show.
     """
-    if kernel is None:
-        kernel = fill_kernel(noisy)
     b = noisy.shape[0]
     shown = noisy * keep
-    both = separable(torch.cat((shown, keep)), kernel)  # (2B, S, Y, X)
+    both = separable(torch.cat((shown, keep)), _FILL)  # (2B, S, Y, X)
     floor = 1e-4
     return (both[:b] + floor * center) / (both[b:] + floor)
 
 
-def assemble(
-    noisy: Tensor,
-    keep: Tensor,
-    context: Tensor,
-    config: Config,
-    center: float,
-    kernel: Tensor | None = None,
-) -> Inputs:
+def assemble(noisy: Tensor, keep: Tensor, context: Tensor, config: Config, center: float) -> Inputs:
     """Return the network's inputs for a masked image.
 
     Parameters
@@ -82,12 +62,12 @@ def assemble(
         Neighbour planes, shape (B, K·S, Y, X); not masked, since their noise is their own.
     config
         For the architecture: the paper's network sees zeros at blind pixels.
-    center, kernel
-        Mean of the image, and what fills blind pixels: see :func:`fill`.
+    center
+        Mean of the image: see :func:`fill`.
     """
     if config.architecture == "paper":
         shown = noisy * keep
         return Inputs(torch.cat((shown, context), 1), keep, shown)
-    filled = fill(noisy, keep, center, kernel)
+    filled = fill(noisy, keep, center)
     shown = torch.where(keep > 0, noisy, filled)
     return Inputs(torch.cat((shown, context), 1), keep, filled)

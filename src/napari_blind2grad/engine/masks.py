@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 import torch
 from torch import Tensor
 
-from .convolution import conv2d
+from .blur import blur
 
 if TYPE_CHECKING:
     from ..config import Config
@@ -82,29 +82,6 @@ def detail_strength(
     """
     shown = torch.where(valid, noisy, medium)
     return detail_distance(shown, medium, noise.of_pixels(medium), kind)
-
-
-def blur(image: Tensor, sigma: float, radius: int) -> Tensor:
-    """Return `image` (B, C, Y, X) under a separable Gaussian of unit sum; edges see zeros normalised away."""
-    kernel = gaussian(sigma, radius, image)
-    ones = torch.ones_like(image[:1, :1])
-    return separable(image, kernel) / separable(ones, kernel)
-
-
-def gaussian(sigma: float, radius: int, like: Tensor) -> Tensor:
-    """Return a 1D Gaussian of ``2 radius + 1`` taps and unit sum on the device of `like`."""
-    taps = torch.arange(-radius, radius + 1, device=like.device, dtype=like.dtype)
-    kernel = torch.exp(-0.5 * (taps / sigma) ** 2)
-    return kernel / kernel.sum()
-
-
-def separable(image: Tensor, kernel: Tensor) -> Tensor:
-    """Convolve each channel of `image` (B, C, Y, X) with a symmetric 1D kernel along Y and X."""
-    b, c, y, x = image.shape
-    flat = image.reshape(b * c, 1, y, x)
-    r = kernel.numel() // 2
-    flat = conv2d(flat, kernel.view(1, 1, -1, 1), padding=(r, 0))
-    return conv2d(flat, kernel.view(1, 1, 1, -1), padding=(0, r)).view(b, c, y, x)
 
 
 def class_probabilities(

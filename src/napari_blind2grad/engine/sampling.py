@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -22,34 +21,49 @@ _OFTEN, _OFTEN_IN_STACKS = 1 / 80, 1 / 240
 _LEAST = 32
 
 
-class Patches(NamedTuple):
-    """Where a batch of patches lies: planes (B,) and flat pixel indices (B, h, w).
+class Patches:
+    """Where a batch of patches lies.
 
     With dilation, the grids of every so many pixels are patches of their own.
+
+    Parameters
+    ----------
+    planes
+        Which planes they are from, shape (B,).
+    pixels
+        Where in the flattened plane, shape (B, h, w).
     """
 
-    planes: Tensor
-    pixels: Tensor
+    def __init__(self, planes: Tensor, pixels: Tensor) -> None:
+        self.planes = planes
+        self.pixels = pixels
+        self._places: dict[int, Tensor] = {}
 
     def take(self, maps: Tensor) -> Tensor:
         """Cut the patches out of `maps` (P, C, H, W): shape (B, C, h, w)."""
-        p, c, h, w = maps.shape
-        flat = maps.view(p, c, h * w)
-        channels = torch.arange(c, device=maps.device)
-        return flat[self.planes[:, None, None, None], channels[:, None, None], self.pixels[:, None]]
+        c = maps.shape[1]
+        if c not in self._places:
+            self._places[c] = self._of(self.planes[:, None], maps)[:, 0]
+        return _pick(maps, self._places[c])
 
     def take_context(self, context: Tensor, neighbours: Tensor) -> Tensor:
         """Cut the neighbour planes: shape (B, K·S, h, w) from `context` (P, S, H, W)."""
-        p, s, h, w = context.shape
         near = neighbours[self.planes]  # (B, K)
         if near.shape[1] == 0:
             return context.new_zeros((len(near), 0, *self.pixels.shape[1:]))
-        flat = context.view(p, s, h * w)
-        samples = torch.arange(s, device=context.device)
-        cut = flat[
-            near[:, :, None, None, None], samples[:, None, None], self.pixels[:, None, None]
-        ]  # (B, K, S, h, w)
-        return cut.flatten(1, 2)
+        return _pick(context, self._of(near, context)).flatten(1, 2)
+
+    def _of(self, planes: Tensor, maps: Tensor) -> Tensor:
+        """Return places in the flattened `maps` (P, C, H, W), shape (B, K, C, h, w) for planes (B, K)."""
+        _, c, h, w = maps.shape
+        channels = torch.arange(c, device=planes.device)
+        first = (planes[:, :, None] * c + channels) * (h * w)  # (B, K, C)
+        return first[..., None, None] + self.pixels[:, None, None]
+
+
+def _pick(maps: Tensor, places: Tensor) -> Tensor:
+    """Return values of `maps` in the shape of `places`; with one index, which is faster than with three."""
+    return maps.view(-1).index_select(0, places.flatten()).view(places.shape)
 
 
 class Sampler:

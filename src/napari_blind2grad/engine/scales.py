@@ -6,6 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from .blur import spread
+
 #: Distances of the taps, pass after pass: the means have standard deviations of 2.2, 4.6 and 9.2 pixels.
 _STEPS = (1, 2, 4, 8)
 #: Means that are made; the first pass is about as wide as the filling.
@@ -39,7 +41,7 @@ def wide_means(x: Tensor, mask: Tensor, center: float) -> list[Tensor]:
     both = torch.cat((x * mask, mask))  # (2B, S, Y, X)
     means = []
     for step in _STEPS:
-        both = _spread(_spread(both, step, -2), step, -1)
+        both = spread(spread(both, _TAPS, -2, step), _TAPS, -1, step)
         means.append((both[:b] + _FLOOR * center) / (both[b:] + _FLOOR))
     return means[1:]
 
@@ -51,15 +53,3 @@ def blend(base: Tensor, means: list[Tensor], choice: Tensor) -> Tensor:
     """
     shares = F.pad(choice, (0, 0, 0, 0, 1, 0)).softmax(1)  # (B, 1 + K, Y, X)
     return (torch.stack([base, *means], 1) * shares.unsqueeze(2)).sum(1)
-
-
-def _spread(x: Tensor, step: int, axis: int) -> Tensor:
-    """Return `x` convolved along `axis` with the spline's taps, `step` apart; what lies outside is 0."""
-    n = x.shape[axis]
-    out = x * _TAPS[0]
-    for distance, tap in ((step, _TAPS[1]), (2 * step, _TAPS[2])):
-        if distance < n:
-            part = x * tap
-            out.narrow(axis, distance, n - distance).add_(part.narrow(axis, 0, n - distance))
-            out.narrow(axis, 0, n - distance).add_(part.narrow(axis, distance, n - distance))
-    return out

@@ -14,7 +14,7 @@ from ..axes import Axes, parse_axes
 from ..config import Config
 from ..errors import InputError
 from . import normalize
-from .masks import blur
+from .blur import blur
 
 Array = npt.NDArray[np.generic]
 

@@ -38,14 +38,14 @@ class Standout:
         threshold = round(256 * self.rate)
         if threshold == 0:
             return features
-        keep = self._bytes(features) >= threshold  # (B, C, y, x)
         scale = features.new_full((1, 1, 1, 1), 256 / (256 - threshold))
-        if self.gate is not None:
-            # A neuron at a coarse scale is protected if any pixel below it lies on an edge.
-            gate = F.adaptive_max_pool2d(self.gate, features.shape[-2:]) > 0  # (B, 1, y, x)
-            keep = keep | gate
-            scale = torch.where(gate, torch.ones_like(scale), scale)
-        return features * (keep * scale)
+        if self.gate is None:
+            return features * ((self._bytes(features) >= threshold) * scale)
+        # A neuron at a coarse scale is protected if any pixel below it lies on an edge.
+        gate = F.max_pool2d(self.gate, self.gate.shape[-1] // features.shape[-1]) > 0  # (B, 1, y, x)
+        least = (~gate).to(torch.uint8) * threshold
+        keep = self._bytes(features) >= least  # (B, C, y, x)
+        return features * (keep * torch.where(gate, torch.ones_like(scale), scale))
 
     def _bytes(self, features: Tensor) -> Tensor:
         # A byte for each neuron, eight from each draw: several times faster on a CPU than floats.

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 
 from .. import __version__
-from ..engine.masks import blur
+from ..engine.blur import blur
 from ..engine.stack import grouped
 from ..errors import ConfigError, InputError, OutputError
 from ..io import check_place, whole_file

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from ..config import Config
 from ..engine.grids import cut, join
-from ..engine.inputs import FILL_RADIUS, assemble, fill_kernel
+from ..engine.inputs import FILL_RADIUS, assemble
 from ..engine.network import build
 from ..engine.tiling import orient, orient_back
 from ..engine.warm import Trained
@@ -31,8 +31,6 @@ class Plain(nn.Module):
         Colour samples of its images.
     """
 
-    kernel: Tensor
-
     def __init__(self, found: Trained, config: Config, samples: int) -> None:
         super().__init__()
         self.config = config
@@ -41,8 +39,6 @@ class Plain(nn.Module):
         self.network.load_state_dict(dict(found.weights))
         self.network.standardise(found.center, found.spread)
         self.turns = _ORIENTATIONS if config.augment else 1
-        # Part of the module, as whatever is made in a step would stay on the device where steps are recorded.
-        self.register_buffer("kernel", fill_kernel(torch.zeros(())))
         self.eval()
 
     @property
@@ -73,7 +69,7 @@ class Plain(nn.Module):
             noisy = orient(grids, turn)
             keep = torch.ones_like(noisy)
             near, center = orient(beside, turn), self.network.center
-            inputs = assemble(noisy, keep, near, self.config, center, self.kernel)
+            inputs = assemble(noisy, keep, near, self.config, center)
             total = total + orient_back(self.network(*inputs), turn)
         return join(total / self.turns, distance)
 

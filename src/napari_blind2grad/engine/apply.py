@@ -72,7 +72,7 @@ def apply_iter(
         As :func:`~napari_blind2grad.denoise_iter`.
     """
     config = config or Config()
-    with translated(), devices.threads(config.threads):
+    with translated(), devices.computing(config.threads):
         stack = check(image, axes)
         check_fit(state, stack.array.shape, config)
         run = Application(state, stack, config, intensity, should_stop or _never, focus or dict)

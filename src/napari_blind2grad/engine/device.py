@@ -10,6 +10,7 @@ from contextlib import contextmanager
 import torch
 
 from ..errors import ConfigError
+from .allocator import kept
 
 
 def available_devices() -> list[tuple[str, str]]:
@@ -77,16 +78,17 @@ def _cpu_has(feature: str) -> bool:
 
 
 @contextmanager
-def threads(count: int) -> Iterator[None]:
+def computing(count: int) -> Iterator[None]:
     """Compute with `count` CPU threads inside the block; 0 leaves their number as it is.
 
-    The number belongs to the whole process, so it is given back.
+    The number belongs to the whole process, so it is given back. Freed memory is kept meanwhile.
     """
     before = torch.get_num_threads()
     if count:
         torch.set_num_threads(count)
     try:
-        yield
+        with kept():
+            yield
     finally:
         if count:
             torch.set_num_threads(before)

@@ -88,7 +88,7 @@ def denoise_iter(
         If the computation fails.
     """
     config = config or Config()
-    with translated(), devices.threads(config.threads):
+    with translated(), devices.computing(config.threads):
         stack = check(image, axes)
         run = Run(stack, config, should_stop or (lambda: False), focus or dict, warm, previews)
         run.keep, run.resume = keep, resume

@@ -42,7 +42,9 @@ class Standout:
         if self.gate is None:
             return features * ((self._bytes(features) >= threshold) * scale)
         # A neuron at a coarse scale is protected if any pixel below it lies on an edge.
-        gate = F.max_pool2d(self.gate, self.gate.shape[-1] // features.shape[-1]) > 0  # (B, 1, y, x)
+        gate = (
+            F.max_pool2d(self.gate, self.gate.shape[-1] // features.shape[-1]) > 0
+        )  # (B, 1, y, x)
         least = (~gate).to(torch.uint8) * threshold
         keep = self._bytes(features) >= least  # (B, C, y, x)
         return features * (keep * torch.where(gate, torch.ones_like(scale), scale))

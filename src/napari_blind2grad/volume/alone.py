@@ -51,7 +51,7 @@ def predict_tile(state: Warm, plan: Plan, source: Source, tile: Tile) -> Array:
     OutOfMemory, EngineError
         If the computation fails.
     """
-    with translated(), devices.threads(plan.config.threads):
+    with translated(), devices.computing(plan.config.threads):
         return _last(Tiles(state, plan, source).steps(tile))
 
 
@@ -162,7 +162,7 @@ def make_tile(
         notes: list[str] = []
         with (
             translated(),
-            devices.threads(tiles.plan.config.threads),
+            devices.computing(tiles.plan.config.threads),
             compact_heap(),
             _reading_here(),
         ):

@@ -133,7 +133,7 @@ def denoise_volume_iter(
     """
     config = config or Config()
     stop = should_stop or _never
-    with translated(), devices.threads(config.threads):
+    with translated(), devices.computing(config.threads):
         looked = look(Source.of(image, axes), config)
         later = _later(looked.source)
         run = Learning(looked, config, stop, warm, later)
@@ -178,7 +178,7 @@ def apply_volume_iter(
     """
     config = config or Config()
     stop = should_stop or _never
-    with translated(), devices.threads(config.threads):
+    with translated(), devices.computing(config.threads):
         looked = look(Source.of(image, axes), config)
         run = Applying(looked, state, config, intensity, stop, _later(looked.source))
         yield from _events(run, looked, sink, tile, stop, executor)

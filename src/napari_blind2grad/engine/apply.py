@@ -207,8 +207,10 @@ class Application(Run):
 
     def _sharing(self) -> Sharing:
         # The noise is this image's own.
-        shared = self.config.tap_distance > 1 or found_sharing(self.stack, self.informed).shared
-        return Sharing(self.config.tap_distance, shared)
+        found = found_sharing(self.stack, self.informed)
+        return found._replace(
+            distance=self.config.tap_distance, shared=found.shared or self.config.tap_distance > 1
+        )
 
     def iterations(self) -> int:
         """Return 0: nothing is trained."""

@@ -89,7 +89,7 @@ class Told:
         self.should_stop = should_stop
         self.focus = focus
         self.warm = warm
-        distance, self.shared = self._sharing()
+        distance, self.shared, self._seen = self._sharing()
         self.previews = previews
         self.continued = False
         self.notes = [*stack.notes, *_words(config, self.step_of_counts)]
@@ -123,7 +123,7 @@ class Told:
         found = found_sharing(self.stack, self.informed)
         before = [n.dilation for n in self.warm.networks if n] if self.warm is not None else []
         if before and not self.config.dilation:
-            return Sharing(before[0], found.shared or before[0] > 1)
+            return Sharing(before[0], found.shared or before[0] > 1, found.seen)
         return found
 
     @property
@@ -137,7 +137,7 @@ class Told:
         return Output(self.stack, self.config)
 
     def _started(self) -> Started:
-        channels = range(len(self.stack.maps))
+        seen = self._seen or (1.0,) * len(self.stack.maps)
         return Started(
             shape=self.stack.original.shape,
             axes=self.stack.axes.letters,
@@ -148,7 +148,7 @@ class Told:
             networks=len(self.groups),
             planes=int(np.prod(self.stack.array.shape[:3])),
             scale=tuple(m.scale for m in self.stack.maps),
-            noise=tuple(channel_sigma(self.stack, c) for c in channels),
+            noise=tuple(channel_sigma(self.stack, c) / share**0.5 for c, share in enumerate(seen)),
             parameters=sum(p.numel() for p in self.training.parameters),
             notes=tuple(self.notes),
         )

@@ -36,6 +36,8 @@ _UNSURE = 0.02
 #: Longest distances of grey and of colour images: a network loses detail with each pixel that it leaves out,
 #: and cameras, which make up two of three colours, have noise that is shared far but weakly.
 _FARTHEST, _FARTHEST_IN_COLOUR = 3, 2
+#: Least part of shared noise that is taken to be seen.
+_LEAST_SEEN = 0.05
 #: Distance, and the part of the neighbours' correlation that only structure and stripes have over it.
 _FAR, _STRUCTURE = 4, 0.5
 #: Median of the energies of blocks over their lower quartile, beyond which they hold more than noise, and the
@@ -66,10 +68,17 @@ class Sharing(NamedTuple):
         Between the pixels that a network may see together; 1 where it may see direct neighbours.
     shared
         Whether they share any, so that the last step goes by the noise's spectrum.
+    seen
+        Part of each channel's noise variance that diagonal differences of neighbours see, 1 for independent
+        noise; empty where the noise is known.
     """
 
     distance: int
     shared: bool
+    seen: tuple[float, ...] = ()
+
+
+_INDEPENDENT = Sharing(1, shared=False, seen=(1.0,))
 
 
 def found_sharing(stack: Stack, config: Config) -> Sharing:
@@ -79,15 +88,14 @@ def found_sharing(stack: Stack, config: Config) -> Sharing:
     structure is in some places, noise everywhere. A noise that is known is independent. Where they share
     little, a network does better to see them all.
     """
-    if config.dilation:
-        return Sharing(config.dilation, config.dilation > 1)
     if config.knows_noise:
-        return Sharing(1, shared=False)
-    found = [_sharing(stack, c) for c, m in enumerate(stack.maps) if m.scale > 0]
-    return Sharing(
-        max((f.distance for f in found), default=1),
-        any(f.shared for f in found),
-    )
+        return Sharing(config.tap_distance, config.dilation > 1)
+    maps = enumerate(stack.maps)
+    found = [_sharing(stack, c) if m.scale > 0 else _INDEPENDENT for c, m in maps]
+    seen = tuple(f.seen[0] for f in found)
+    if config.dilation:
+        return Sharing(config.dilation, config.dilation > 1, seen)
+    return Sharing(max(f.distance for f in found), any(f.shared for f in found), seen)
 
 
 def _sharing(stack: Stack, channel: int) -> Sharing:
@@ -103,15 +111,17 @@ def _sharing(stack: Stack, channel: int) -> Sharing:
     found = [f for f in (_correlations(*part, _FAR) for part in both) if f is not None]
     sure = [abs(values[0]) - 2.0 * error for values, error in found if error < _UNSURE]
     if not sure or max(sure) <= _SOME or not _even(noisy, valid):
-        return Sharing(1, shared=False)
+        return _INDEPENDENT
     shared = [max(map(abs, values)) for values in zip(*(f[0] for f in found), strict=True)]
     if shared[-1] >= _STRUCTURE * shared[0]:
-        return Sharing(1, shared=False)
+        return _INDEPENDENT
+    # What is shared along Y and along X is taken for independent of each other.
+    seen = (max(_LEAST_SEEN, math.prod(1.0 - values[0] for values, _ in found)),)
     if max(sure) <= _MUCH:
-        return Sharing(1, shared=True)
+        return Sharing(1, shared=True, seen=seen)
     farthest = _FARTHEST if noisy.shape[1] == 1 else _FARTHEST_IN_COLOUR
     wide = (d for d in range(2, farthest) if shared[d - 1] < _LITTLE)
-    return Sharing(next(wide, farthest), shared=True)
+    return Sharing(next(wide, farthest), shared=True, seen=seen)
 
 
 def _even(noisy: Tensor, valid: Tensor) -> bool:

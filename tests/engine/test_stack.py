@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from napari_blind2grad import Config
-from napari_blind2grad.engine.noise import channel_sigma, estimate
+from napari_blind2grad.engine.floor import channel_sigma
+from napari_blind2grad.engine.noise import estimate
 from napari_blind2grad.engine.normalize import fit
 from napari_blind2grad.engine.stack import check, context_planes, load
 from napari_blind2grad.errors import InputError
@@ -105,7 +106,7 @@ def test_context(dimensions: str, depth: int, expected: int) -> None:
 def test_gaussian_noise_is_measured(sigma: float) -> None:
     ramp = np.linspace(0, 200, 128)[:, None] * np.ones(128)
     stack = check(ramp + RNG.normal(0, sigma, ramp.shape), None)
-    assert channel_sigma(stack, 0) == pytest.approx(sigma, rel=0.05)
+    assert channel_sigma(stack, 0, white=True) == pytest.approx(sigma, rel=0.05)
 
 
 def test_poisson_noise_grows_with_brightness() -> None:

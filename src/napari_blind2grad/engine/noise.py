@@ -11,7 +11,6 @@ from torch import Tensor
 
 from ..config import Config
 from .normalize import IntensityMap
-from .stack import Stack
 
 #: Mean of z² over the lower 80 % of |z| for a standard normal z.
 _TRIM, _TRIMMED_ENERGY = 0.8, 0.43767
@@ -165,18 +164,6 @@ def estimate(planes: Tensor, valid: Tensor) -> NoiseCurve:
     levels = torch.stack([level[i].mean() for i in chunks])
     variances = torch.stack([_trimmed_energy(detail[i]) for i in chunks])
     return NoiseCurve(levels, variances.clamp_min(0.0))
-
-
-def channel_sigma(stack: Stack, channel: int) -> float:
-    """Return the noise standard deviation of one channel in image units, from up to 8 of its planes."""
-    planes = stack.array[channel].reshape(-1, *stack.array.shape[3:])  # (T·Z, S, Y, X)
-    scale = stack.maps[channel].scale
-    if scale == 0:
-        return 0.0
-    some = planes[:: max(1, -(-len(planes) // 8))]
-    mapped = torch.from_numpy(stack.maps[channel].forward(some))
-    valid = mapped.isfinite().all(1, keepdim=True)
-    return estimate(mapped, valid).sigma * scale
 
 
 def _trimmed_energy(detail: Tensor) -> Tensor:

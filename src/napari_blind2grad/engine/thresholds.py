@@ -16,6 +16,7 @@ from ..axes import Axes
 from ..config import Config
 from ..errors import InputError, translated
 from .counts import photon_step, with_step
+from .floor import noise_of
 from .gradient import edge_strength
 from .grids import cut, join
 from .held_out import shown_scores
@@ -23,7 +24,7 @@ from .inputs import fill
 from .maps import shown_blind
 from .masks import detail_strength, dual_mask_labels
 from .network import multiple
-from .noise import NoiseCurve, estimate, told
+from .noise import NoiseCurve, told
 from .spectrum import spectra
 from .stack import Planes, check, load
 from .standout import edge_gate
@@ -164,7 +165,7 @@ class Sketch:
             counted, config = self._counted(self._config), self._found
             device = torch.device("cpu")
             planes = load(self._stack, self._groups[group], config, device, multiple(config))
-            noise = estimate(planes.noisy, planes.valid)
+            noise = noise_of(planes.noisy, planes.valid, white=not self._sharing.shared)
             if self._sharing.shared:
                 maps = [planes.maps[channel] for channel, _, _ in planes.index]
                 curves = [told(noise, counted, m) for m in maps]

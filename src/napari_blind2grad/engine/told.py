@@ -17,8 +17,8 @@ from ..events import Event, Progress, Result, Started
 from . import device as devices
 from .clock import Clock
 from .counts import step_if_wanted, with_step
+from .floor import channel_sigma
 from .maps import plane_maps
-from .noise import channel_sigma
 from .output import Output
 from .snapshot import Keep, Snapshot
 from .stack import Stack
@@ -148,7 +148,10 @@ class Told:
             networks=len(self.groups),
             planes=int(np.prod(self.stack.array.shape[:3])),
             scale=tuple(m.scale for m in self.stack.maps),
-            noise=tuple(channel_sigma(self.stack, c) / share**0.5 for c, share in enumerate(seen)),
+            noise=tuple(
+                channel_sigma(self.stack, c, white=not self.shared) / share**0.5
+                for c, share in enumerate(seen)
+            ),
             parameters=sum(p.numel() for p in self.training.parameters),
             notes=tuple(self.notes),
         )

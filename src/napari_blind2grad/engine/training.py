@@ -11,13 +11,14 @@ from torch import Tensor
 
 from ..config import Config
 from ..errors import EngineError, InputError
+from .floor import noise_of
 from .gradient import edge_strength
 from .held_out import held_out
 from .inputs import assemble
 from .losses import blind2grad_loss
 from .masks import blind_probability, detail_strength, even_scores, masks_drawn, uniform_blind
 from .network import build, multiple
-from .noise import NoiseCurve, estimate, told
+from .noise import NoiseCurve, told
 from .optimizer import Adam, AdamW, Muon
 from .predict import Predictor
 from .replay import Replay, records
@@ -100,7 +101,7 @@ class Training:
         self.optimizers = self._make_optimizers(device)
         self.generator = torch.Generator(device).manual_seed(seed)
         self.sampler = Sampler(planes, config, multiple(config), self.generator)
-        self.noise: NoiseCurve = estimate(planes.noisy, planes.valid)
+        self.noise: NoiseCurve = noise_of(planes.noisy, planes.valid, white=not shared)
         if shared:
             self.noise = replace(self.noise, spectra=spectra(planes, self.noise_at))
         self.predictor = Predictor(self.network, planes, config, dtype, seed)

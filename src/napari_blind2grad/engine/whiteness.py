@@ -36,13 +36,18 @@ _UNSURE = 0.02
 #: Longest distances of grey and of colour images: a network loses detail with each pixel that it leaves out,
 #: and cameras, which make up two of three colours, have noise that is shared far but weakly.
 _FARTHEST, _FARTHEST_IN_COLOUR = 3, 2
+#: The blocks with the least of fine detail, and what they must show of what the others do: noise is there
+#: too, texture less.
+_QUIET, _QUIET_BLOCKS, _EVERYWHERE = 0.03, 12, 0.75
+#: Correlation there that is next to nothing.
+_HARDLY = 0.06
 #: Least part of shared noise that is taken to be seen.
 _LEAST_SEEN = 0.05
 #: Distance, and the part of the neighbours' correlation that only structure and stripes have over it.
 _FAR, _STRUCTURE = 4, 0.5
-#: Median of the energies of blocks over their lower quartile, beyond which they hold more than noise, and the
-#: noise variance over the largest below which pixels are clipped.
-_UNEVEN, _CLIPPED = 2.0, 0.02
+#: Median of the energies of blocks over their lower quartile, beyond which they hold more than noise and up to
+#: which they hold nothing else, and the noise variance over the largest below which pixels are clipped.
+_UNEVEN, _ALIKE, _CLIPPED = 2.0, 1.2, 0.02
 
 
 def whiteness(planes: Planes) -> float:
@@ -109,14 +114,17 @@ def _sharing(stack: Stack, channel: int) -> Sharing:
     noisy = torch.where(valid, noisy, 0.0)
     both = (noisy, valid), (noisy.mT, valid.mT)
     found = [f for f in (_correlations(*part, _FAR) for part in both) if f is not None]
-    sure = [abs(values[0]) - 2.0 * error for values, error in found if error < _UNSURE]
-    if not sure or max(sure) <= _SOME or not _even(noisy, valid):
+    sure = [abs(f.values[0]) - 2.0 * f.error for f in found if f.error < _UNSURE]
+    if not sure or max(sure) <= _SOME:
         return _INDEPENDENT
-    shared = [max(map(abs, values)) for values in zip(*(f[0] for f in found), strict=True)]
+    uneven = _unevenness(noisy, valid)
+    if uneven > _UNEVEN or (uneven > _ALIKE and not _everywhere(found)):
+        return _INDEPENDENT
+    shared = [max(map(abs, values)) for values in zip(*(f.values for f in found), strict=True)]
     if shared[-1] >= _STRUCTURE * shared[0]:
         return _INDEPENDENT
     # What is shared along Y and along X is taken for independent of each other.
-    seen = (max(_LEAST_SEEN, math.prod(1.0 - values[0] for values, _ in found)),)
+    seen = (max(_LEAST_SEEN, math.prod(1.0 - f.values[0] for f in found)),)
     if max(sure) <= _MUCH:
         return Sharing(1, shared=True, seen=seen)
     farthest = _FARTHEST if noisy.shape[1] == 1 else _FARTHEST_IN_COLOUR
@@ -124,15 +132,17 @@ def _sharing(stack: Stack, channel: int) -> Sharing:
     return Sharing(next(wide, farthest), shared=True, seen=seen)
 
 
-def _even(noisy: Tensor, valid: Tensor) -> bool:
-    """Return whether half of the blocks have noise, and hardly more energy than that of their brightness.
+def _unevenness(noisy: Tensor, valid: Tensor) -> float:
+    """Return the median of the blocks' energies over their lower quartile, in units of their brightness's noise.
+
+    Infinity where less than half of the blocks have noise.
 
     Parameters
     ----------
     noisy, valid
         As in :func:`_correlations`.
     """
-    curve = estimate(noisy, valid)
+    curve, found = estimate(noisy, valid), 1.0
     values, known = noisy.flatten(0, 1), valid.expand_as(noisy).flatten(0, 1)
     for image, there in ((values, known), (values.mT, known.mT)):
         if image.shape[-2] < _SIDE + _ORDER or image.shape[-1] < _SIDE:
@@ -143,9 +153,10 @@ def _even(noisy: Tensor, valid: Tensor) -> bool:
         level = curve.variance(_blocks(inside)[whole].mean((1, 2)))
         usual = level > _CLIPPED * curve.variances.max()
         share = energy[usual] / level[usual]
-        if 2 * len(share) < len(level) or share.median() > _UNEVEN * share.quantile(0.25):
-            return False
-    return True
+        if 2 * len(share) < len(level):
+            return math.inf
+        found = max(found, float(share.median() / share.quantile(0.25)))
+    return found
 
 
 def _at_most(noisy: Tensor, valid: Tensor) -> float:
@@ -153,12 +164,48 @@ def _at_most(noisy: Tensor, valid: Tensor) -> float:
     found = _correlations(noisy, valid, _NEAR)
     if found is None:
         return math.inf
-    values, error = found
-    return max(map(abs, values)) + 2.0 * error
+    return max(map(abs, found.values)) + 2.0 * found.error
 
 
-def _correlations(noisy: Tensor, valid: Tensor, far: int) -> tuple[list[float], float] | None:
-    """Return the correlation over 1 to `far` pixels along the last axis, and its error; None: no telling.
+def independent(noisy: Tensor, valid: Tensor) -> bool:
+    """Return whether neighbours share next to nothing, or no noise but texture, which quiet places lack.
+
+    Parameters
+    ----------
+    noisy
+        Shape (P, S, Y, X).
+    valid
+        Shape (P, 1, Y, X), bool.
+    """
+    both = _correlations(noisy, valid, 1), _correlations(noisy.mT, valid.mT, 1)
+    found = [f for f in both if f is not None]
+    if not found:
+        return False
+    if max(abs(f.quiet) for f in found) <= _HARDLY:
+        return True
+    return not _everywhere(found) and _unevenness(noisy, valid) > _ALIKE
+
+
+class _Along(NamedTuple):
+    """Correlation along an axis.
+
+    Attributes
+    ----------
+    values
+        Over 1, 2, … pixels.
+    error
+        Standard error of each.
+    quiet
+        Over one pixel, where the image has least of fine detail: there noise, if anything, is left.
+    """
+
+    values: list[float]
+    error: float
+    quiet: float
+
+
+def _correlations(noisy: Tensor, valid: Tensor, far: int) -> _Along | None:
+    """Return the correlation over 1 to `far` pixels along the last axis; None: no telling.
 
     It is measured in fourth differences across that axis, which hold noise and hardly any structure: noise
     that is independent across keeps its correlation along. What structure is left mostly adds, so the lower
@@ -190,7 +237,26 @@ def _correlations(noisy: Tensor, valid: Tensor, far: int) -> tuple[list[float], 
     for lag in range(1, far + 1):
         each = (cut[..., lag:] * cut[..., :-lag]).mean((1, 2)) / energy
         found.append(float(each.quantile(0.25)) + _QUARTILE * scatter)
-    return found, _ERROR * scatter / math.sqrt(len(cut) / noisy.shape[1])
+    return _Along(
+        found, _ERROR * scatter / math.sqrt(len(cut) / noisy.shape[1]), _quiet(cut, energy)
+    )
+
+
+def _everywhere(found: list[_Along]) -> bool:
+    """Return whether neighbours share as much where there is least of fine detail: noise, not texture."""
+    quiet, usual = (
+        sum(map(abs, v)) for v in zip(*((f.quiet, f.values[0]) for f in found), strict=True)
+    )
+    return bool(quiet >= _EVERYWHERE * usual)
+
+
+def _quiet(cut: Tensor, energy: Tensor) -> float:
+    """Return the correlation over a pixel in the blocks of least `energy` that are not clipped."""
+    whole = energy > _CLIPPED * energy.median()
+    cut, energy = cut[whole], energy[whole]
+    number = min(len(cut), max(_QUIET_BLOCKS, round(_QUIET * len(cut))))
+    least = cut[energy.topk(number, largest=False).indices]
+    return float((least[..., 1:] * least[..., :-1]).mean() / least.square().mean())
 
 
 def _middle(length: int) -> slice:

@@ -45,8 +45,8 @@ _HARDLY = 0.06
 _LEAST_SEEN = 0.05
 #: Distance, and the part of the neighbours' correlation that only structure and stripes have over it.
 _FAR, _STRUCTURE = 4, 0.5
-#: Median of the energies of blocks over their lower quartile, beyond which they hold more than noise and up to
-#: which they hold nothing else, and the noise variance over the largest below which pixels are clipped.
+#: Median of the energies of blocks over their lower quartile, beyond which they hold more than noise and up
+#: to which they hold nothing else, and the noise variance over the largest below which pixels are clipped.
 _UNEVEN, _ALIKE, _CLIPPED = 2.0, 1.2, 0.02
 
 
@@ -133,7 +133,7 @@ def _sharing(stack: Stack, channel: int) -> Sharing:
 
 
 def _unevenness(noisy: Tensor, valid: Tensor) -> float:
-    """Return the median of the blocks' energies over their lower quartile, in units of their brightness's noise.
+    """Return the median of the blocks' energies over their lower quartile, each over its brightness's noise.
 
     Infinity where less than half of the blocks have noise.
 

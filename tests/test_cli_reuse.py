@@ -299,6 +299,20 @@ def test_nothing_to_do(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
         main(["batch", pattern, "-o", str(tmp_path / "out"), "--per-file", "--one-network"])
 
 
+def test_a_folder_stands_for_its_images(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It was taken for a file that could not be read."""
+    folder, out = tmp_path / "in [1]", tmp_path / "out"
+    folder.mkdir()
+    assert main(["batch", str(folder), "-o", str(out), *TINY]) == 1
+    assert f"No file matches {folder}." in capsys.readouterr().err
+    assert not out.exists()
+    for name in ("a/0.tif", "b/c/1.TIF"):
+        write(folder / name)
+    (folder / "a" / "notes.txt").write_text("no image")
+    assert main(["batch", str(folder), "-o", str(out), *TINY]) == 0
+    assert below(out) == {"a/0_denoised.ome.tif", "b/c/1_denoised.ome.tif"}
+
+
 def test_which_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in (
         "a/1.tif",

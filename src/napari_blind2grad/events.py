@@ -198,6 +198,15 @@ class Result:
     notes: tuple[str, ...] = ()
     state: Any = field(default=None, repr=False, compare=False)
 
+    def __repr__(self) -> str:
+        """Return what it is of in a line, without its pixels."""
+        shape = " × ".join(map(str, self.image.shape))
+        noise = ", ".join(f"{sigma:.3g}" for sigma in self.started.noise)
+        return (
+            f"<Result: {self.axes} {shape} {self.image.dtype}, preset {self.config.base}, "
+            f"{self.iterations} iterations in {self.seconds:.1f} s on {self.device}, noise σ ≈ {noise}>"
+        )
+
     @property
     def map_axes(self) -> str:
         """Axes of the maps: those of the image without ``S``."""

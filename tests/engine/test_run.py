@@ -126,6 +126,14 @@ def test_the_same_seed_gives_the_same_result(preset: str) -> None:
     assert (one.image != other.image).any()
 
 
+def test_a_result_is_shown_in_one_line() -> None:
+    """All of its pixels filled a notebook."""
+    shown = repr(denoise(RNG.random((2, 16, 16)).astype(np.float32), "CYX", tiny()))
+    assert shown.startswith("<Result: CYX 2 × 16 × 16 float32, preset fast, 12 iterations in ")
+    assert "\n" not in shown
+    assert len(shown) < 200
+
+
 def test_looking_does_not_change_the_result(monkeypatch: pytest.MonkeyPatch) -> None:
     image = RNG.random((3, 20, 20)).astype(np.float32)
     quiet = denoise(image, "ZYX", tiny()).image

@@ -6,7 +6,16 @@
 
 from __future__ import annotations
 
-from .jobs import Job, find_jobs, patterns_in
+from .jobs import Job, find_jobs, patterns_in, patterns_of
 from .run import Batch, FileEvent, Options, Status
 
-__all__ = ["Batch", "FileEvent", "Job", "Options", "Status", "find_jobs", "patterns_in"]
+__all__ = [
+    "Batch",
+    "FileEvent",
+    "Job",
+    "Options",
+    "Status",
+    "find_jobs",
+    "patterns_in",
+    "patterns_of",
+]

@@ -125,9 +125,12 @@ def patterns_in(text: str) -> list[str]:
     for part in (part.strip() for part in parts):
         if not part:
             continue
-        path = Path(part).expanduser()
-        if path.is_dir() and not is_zarr(path):
-            found += [str(Path(glob.escape(str(path)), "**", ending)) for ending in _IMAGES]
-        else:
-            found.append(str(path))
+        found += patterns_of(Path(part).expanduser())
     return found
+
+
+def patterns_of(path: Path) -> list[str]:
+    """Return what `path` stands for: itself, or, for a folder, all images in it and below it."""
+    if path.is_dir() and not is_zarr(path):
+        return [str(Path(glob.escape(str(path)), "**", ending)) for ending in _IMAGES]
+    return [str(path)]

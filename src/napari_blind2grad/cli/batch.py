@@ -7,10 +7,11 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 
 from tqdm import tqdm
 
-from ..batch import Batch, FileEvent, Options, Status, find_jobs
+from ..batch import Batch, FileEvent, Options, Status, find_jobs, patterns_of
 from ..batch.results import create_folder
 from ..errors import InputError
 from .interrupt import Interrupts
@@ -34,7 +35,7 @@ def run_batch(args: argparse.Namespace) -> int:
         from ..engine.device import choose_device
 
         choose_device(config.device)  # one that is not there would fail for all files alike
-    jobs = find_jobs(args.patterns, args.output)
+    jobs = find_jobs([p for each in args.patterns for p in patterns_of(Path(each))], args.output)
     if not jobs:
         raise InputError(f"No file matches {' '.join(args.patterns)}. Check folder and ending.")
     create_folder(args.output)

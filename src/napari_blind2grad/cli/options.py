@@ -253,7 +253,10 @@ def _add_batch(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         allow_abbrev=False,
     )
     parser.add_argument(
-        "patterns", metavar="PATTERN", nargs="+", help="files, or a pattern that matches them"
+        "patterns",
+        metavar="PATTERN",
+        nargs="+",
+        help="files, folders, or a pattern that matches files",
     )
     parser.add_argument(
         "-o",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,8 @@ from ..errors import InputError
 from ..io import is_zarr, stem
 
 _WILD = frozenset("*?[")
+#: Wildcards that :func:`glob.escape` made ordinary characters.
+_ESCAPED = re.compile(r"\[([*?[])\]")
 #: Endings of :func:`~napari_blind2grad.batch.results.default_target`.
 _ENDINGS = (".ome.tif", ".tif", ".ome.zarr")
 #: What of a folder is taken, whatever the case of its endings.
@@ -92,9 +95,9 @@ def _absolute(path: Path) -> Path:
 def _fixed(pattern: str) -> Path:
     parts = []
     for part in Path(pattern).parts[:-1]:
-        if _WILD & set(part):
+        if _WILD & set(_ESCAPED.sub("", part)):
             break
-        parts.append(part)
+        parts.append(_ESCAPED.sub(r"\1", part))
     return Path(*parts)
 
 

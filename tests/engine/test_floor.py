@@ -1,12 +1,14 @@
 """Fine texture all over an image is neither taken for noise nor for noise that neighbours share."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from scipy.ndimage import gaussian_filter
 
 from napari_blind2grad import Config, denoise, denoise_iter
-from napari_blind2grad.engine.floor import noise_of, without_texture
+from napari_blind2grad.engine.floor import _line, noise_of, without_texture
 from napari_blind2grad.engine.noise import NoiseCurve, estimate
 from napari_blind2grad.engine.stack import Planes, check, load
 from napari_blind2grad.engine.whiteness import found_sharing
@@ -68,6 +70,61 @@ def test_small_and_constant_images_are_left_as_they_are() -> None:
         assert without_texture(image, valid[..., : image.shape[-1]], found) is found
     found = estimate(noisy, ~valid)
     assert without_texture(noisy, ~valid, found) is found
+
+
+@pytest.mark.parametrize(("axes", "shape"), [("YXS", (SIDE, SIDE, 3)), ("ZYX", (5, SIDE, SIDE))])
+def test_texture_of_colours_and_of_stacks(axes: str, shape: tuple[int, ...]) -> None:
+    clean = texture()[..., None] if axes == "YXS" else texture()
+    image = clean + 8.0 * np.random.default_rng(12).standard_normal(shape)
+    stack = check(image.astype(np.float32), axes)
+    scene = load(stack, [0], FAST, torch.device("cpu"), 8)
+    found = noise_of(scene.noisy, scene.valid, white=True)
+    assert found.known is not None
+    assert at_the_median(scene, found) == pytest.approx(8.0, rel=0.2)
+
+
+def test_hot_pixels_do_not_hide_texture() -> None:
+    image = texture() + white(8.0)
+    for value in (1e4, 3e38):
+        image[50:200:15, 60] = value
+        scene = planes(image)
+        found = noise_of(scene.noisy, scene.valid, white=True)
+        assert np.isfinite(found.sigma)
+        assert value > 1e4 or found.known is not None
+
+
+def test_pixels_that_are_missing_do_not_count() -> None:
+    image = texture() + white(8.0)
+    image[:, 100:130] = np.nan
+    image[40] = np.nan
+    scene = planes(image)
+    found = noise_of(scene.noisy, scene.valid, white=True)
+    assert at_the_median(scene, found) == pytest.approx(8.0, rel=0.2)
+
+
+def test_texture_beside_clipped_pixels() -> None:
+    image = texture(60.0) + white(8.0)
+    image[np.arange(SIDE) > 100] = 0
+    image = np.clip(image - 110, 0, None)
+    result = denoise(image.astype(np.float32), "YX", FAST.replace(iterations=4))
+    assert np.isfinite(result.image).all()
+
+
+def test_known_noise_is_never_negative() -> None:
+    """Where half of the levels are clipped, the line below the others is below 0: its root is no number."""
+    levels = torch.linspace(0, 1, 12)
+    variances = torch.where(levels > 0.5, 0.1 * levels**2, torch.zeros(12))
+    curve = NoiseCurve(levels, variances)
+    gain, offset = curve.line()
+    assert gain * 0.25 + offset < 0
+    known = replace(curve, known=_line(curve))
+    assert (known.variance(torch.linspace(-0.2, 1.2, 50)) > 0).all()
+
+
+@pytest.mark.parametrize("columns", [17, 18, 19, 21])
+def test_narrow_images(columns: int) -> None:
+    image = (texture()[:, :columns] + white(4.0)[:, :columns]).astype(np.float32)
+    assert np.isfinite(denoise(image, "YX", FAST.replace(iterations=2)).image).all()
 
 
 def test_noise_that_neighbours_share_is_no_texture() -> None:

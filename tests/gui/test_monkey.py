@@ -121,9 +121,13 @@ class MallocInfo(ctypes.Structure):
 
 def allocated():
     """Return the bytes of images, tensors and Qt's objects, without what the allocator keeps free."""
-    mallinfo = ctypes.CDLL(None).mallinfo2  # glibc 2.33
-    mallinfo.restype = MallocInfo
-    info = mallinfo()
+    libc = ctypes.CDLL(None)
+    if not hasattr(
+        libc, "mallinfo2"
+    ):  # before glibc 2.33, or another C library: the process, which is less exact
+        return psutil.Process().memory_info().rss
+    libc.mallinfo2.restype = MallocInfo
+    info = libc.mallinfo2()
     return info.uordblks + info.hblkhd
 
 

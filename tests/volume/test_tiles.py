@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from scipy.ndimage import gaussian_filter
 
 from napari_blind2grad import Config, Result, denoise
 from napari_blind2grad.engine import refine, training
@@ -88,6 +89,34 @@ def whole(state: Warm, image: Any, axes: str, config: Config) -> np.ndarray:
 
 def assert_close(one: np.ndarray, two: np.ndarray, image: np.ndarray) -> None:
     assert np.nanmax(np.abs(one - two)) < CLOSE * float(np.nanmax(image) - np.nanmin(image))
+
+
+def textured(axes: str) -> np.ndarray:
+    """Return an image of grain that differs in strength from place to place, with less noise."""
+    random = np.random.default_rng(8)
+    shape = tuple({"Z": 4, "Y": 200, "X": 180, "S": 3}[letter] for letter in axes)
+    sides = [1.5 if letter in "YX" else 0 for letter in axes]
+    grain = random.standard_normal((200, 180))
+    grain = gaussian_filter(grain, 0.7) - gaussian_filter(grain, 2)
+    here = gaussian_filter(random.standard_normal((200, 180)), 20)
+    made = 120 + 30 * grain / grain.std() * (0.15 + (here - here.min()) / np.ptp(here))
+    made = made[..., None] if axes.endswith("S") else made
+    spread = gaussian_filter(random.standard_normal(shape), sides)  # no two planes are alike
+    return (made + 4 * spread / spread.std() + 6 * random.standard_normal(shape)).astype(np.float32)
+
+
+@pytest.mark.parametrize("axes", ["YX", "ZYX", "YXS"])
+def test_texture_is_given_back_by_tiles_too(axes: str) -> None:
+    image = textured(axes)
+    expected = denoise(image, axes, TINY)
+    out = np.zeros_like(image)
+    events = list(denoise_volume_iter(image, Into(out, axes), axes, TINY, tile=(2, 70, 64)))
+    plan = next(e.plan for e in events if isinstance(e, Planned))
+    assert plan.networks[0].known is not None
+    assert Plan.from_json(plan.to_json()) == plan
+    assert_close(out, expected.image, image)
+    applied = volume(expected.state, image, axes, TINY, (3, 90, 70))
+    assert_close(applied, whole(expected.state, image, axes, TINY), image)
 
 
 @st.composite

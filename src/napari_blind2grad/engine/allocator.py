@@ -11,7 +11,7 @@ from contextlib import contextmanager
 #: glibc's names: what `mallopt` is told, and the largest block that it lets grow in an arena.
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
 _LARGEST = 32 * 2**20
-_NEVER = 2**31 - 1
+_NEVER = -1
 
 _lock = threading.Lock()
 _users = 0
@@ -23,7 +23,8 @@ def kept() -> Iterator[None]:
 
     glibc returns large blocks to the system as soon as they are free, and every training step asks for the
     same ones again: page by page, zeroed. With `balanced` that was a fifth of a step. The setting belongs to
-    the whole process; several blocks may be open at once. Other systems' allocators are left alone.
+    the whole process; several blocks may be open at once. Afterwards glibc keeps what it would have come to
+    by itself; it no longer adapts that. Other systems' allocators are left alone.
     """
     global _users  # noqa: PLW0603 - the process has one allocator
     libc = _glibc()
@@ -32,8 +33,9 @@ def kept() -> Iterator[None]:
         return
     with _lock:
         _users += 1
-        libc.mallopt(_MMAP_THRESHOLD, _LARGEST)
-        libc.mallopt(_TRIM_THRESHOLD, _NEVER)
+        if _users == 1:
+            libc.mallopt(_MMAP_THRESHOLD, _LARGEST)
+            libc.mallopt(_TRIM_THRESHOLD, _NEVER)
     try:
         yield
     finally:
@@ -43,6 +45,12 @@ def kept() -> Iterator[None]:
                 # What glibc would have come to by itself, once it had freed a block of that size.
                 libc.mallopt(_TRIM_THRESHOLD, 2 * _LARGEST)
                 libc.malloc_trim(0)
+
+
+def give_back() -> None:
+    """Return to the system what is free, where its allocator can."""
+    if (libc := _glibc()) is not None:
+        libc.malloc_trim(0)
 
 
 def _glibc() -> ctypes.CDLL | None:

@@ -26,6 +26,9 @@ _LEAST = 2500
 _WEAKEST, _MEDIAN = 13.4, 14.5
 #: What texture has at least: the median pattern in units of the estimated noise, and over the weakest.
 _STRONG, _UNEVEN = 1.06, 1.12
+#: Energy of the weakest pattern below which something else than noise was at work, such as compression; and
+#: deviations, in units of the noise, of pixels that are hot or lie on edges: one would fill all patterns.
+_NOTHING, _HOT = 0.02, 30.0
 #: Blocks of a brightness that has less noise than this, over the largest, are clipped.
 _CLIPPED = 0.02
 
@@ -51,23 +54,24 @@ def without_texture(planes: Tensor, valid: Tensor, curve: NoiseCurve) -> NoiseCu
     chosen = torch.linspace(0, len(planes) - 1, number).round().int().tolist()
     longest = math.isqrt(_MOST // (number * planes.shape[1])) + _SIDE - 1
     rows, columns = (_middle(n, longest) for n in planes.shape[-2:])
-    planes, valid = planes[chosen][..., rows, columns], valid[chosen][..., rows, columns]
+    planes, valid = planes[chosen, :, rows, columns], valid[chosen, :, rows, columns]
     count, energy = 0, torch.zeros(_SIDE**2, _SIDE**2, dtype=torch.float64)
     for plane, there in zip(planes, valid, strict=True):
         blocks = _blocks(plane, there, curve)  # (N, side²)
         count += len(blocks)
-        energy += (blocks.T @ blocks).double().cpu()
-    if count < _LEAST:
+        energy += (blocks.T @ blocks).cpu().double()  # not every device has double precision
+    if count < _LEAST or not energy.isfinite().all():
         return curve
     patterns = torch.linalg.eigvalsh(energy / count)[1:]  # without the mean's, which is 0
     weakest, median = float(patterns[0]), float(patterns.median())
-    noise = max(weakest, 1e-3) / (1.0 - _WEAKEST / math.sqrt(count))
-    busy = median / max(weakest, 1e-3) / (1.0 + _MEDIAN / math.sqrt(count))
-    if median < _STRONG or busy < _UNEVEN:
+    if weakest < _NOTHING or median < _STRONG:
+        return curve
+    if median / weakest / (1.0 + _MEDIAN / math.sqrt(count)) < _UNEVEN:
         return curve
     if not independent(planes, valid):
         return curve
-    line = _line(replace(curve, variances=curve.variances * min(1.0, noise)))
+    noise = min(1.0, weakest / (1.0 - _WEAKEST / math.sqrt(count)))
+    line = _line(replace(curve, variances=curve.variances * noise))
     variances = (line.gain * curve.levels + line.offset).clamp_min(line.least)
     return replace(curve, variances=variances, known=line)
 
@@ -78,8 +82,9 @@ def _line(curve: NoiseCurve) -> Line:
     Below most points of the curve, as texture is stronger at one brightness than at another.
     """
     gain, offset = curve.line()
-    middle = gain * float(curve.levels.median()) + offset
-    least = _CLIPPED * middle
+    least = _CLIPPED * float(curve.variances.max())
+    usual = curve.levels[curve.variances > least]
+    middle = max(least, gain * float(usual.median()) + offset)
     return Line(gain, offset, least) if root_of(curve) else Line(0.0, middle, least)
 
 
@@ -89,8 +94,11 @@ def noise_of(planes: Tensor, valid: Tensor, *, white: bool) -> NoiseCurve:
     return without_texture(planes, valid, found) if white else found
 
 
-def channel_sigma(stack: Stack, channel: int, *, white: bool) -> float:
-    """Return the noise standard deviation of one channel in image units, from up to 8 of its planes."""
+def channel_sigma(stack: Stack, channel: int, *, white: bool, seen: float = 1.0) -> float:
+    """Return the noise standard deviation of one channel in image units, from up to 8 of its planes.
+
+    `seen` is the part of its variance that an estimate sees.
+    """
     planes = stack.array[channel].reshape(-1, *stack.array.shape[3:])  # (T·Z, S, Y, X)
     scale = stack.maps[channel].scale
     if scale == 0:
@@ -98,7 +106,8 @@ def channel_sigma(stack: Stack, channel: int, *, white: bool) -> float:
     some = planes[:: max(1, -(-len(planes) // 8))]
     mapped = torch.from_numpy(stack.maps[channel].forward(some))
     valid = mapped.isfinite().all(1, keepdim=True)
-    return noise_of(mapped, valid, white=white).sigma * scale
+    noise = noise_of(mapped, valid, white=white)
+    return noise.sigma * scale / (1.0 if noise.known else math.sqrt(seen))
 
 
 def _blocks(image: Tensor, valid: Tensor, curve: NoiseCurve) -> Tensor:
@@ -109,7 +118,8 @@ def _blocks(image: Tensor, valid: Tensor, curve: NoiseCurve) -> Tensor:
     level = curve.variance(mean)
     usual = whole & (level > _CLIPPED * curve.variances.max())
     blocks = cut[usual] - mean[usual][:, None, None]
-    return blocks.flatten(1) / level[usual].sqrt()[:, None]
+    blocks = blocks.flatten(1) / level[usual].sqrt()[:, None]
+    return blocks[blocks.abs().amax(1) < _HOT]
 
 
 def _middle(length: int, longest: int) -> slice:

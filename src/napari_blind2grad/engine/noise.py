@@ -40,7 +40,8 @@ class NoiseCurve:
     levels, variances
         Brightness and noise variance at a few quantiles, shape (L,), in the network's units.
     known
-        The camera's noise, as the user told it; None for an estimate.
+        The camera's noise, as the user told it, or as sure as if (:mod:`~napari_blind2grad.engine.floor`);
+        None for an estimate.
     spectra
         Energy of each wave of noise that neighbouring pixels share, over `variances`: by the sides of
         blocks, as :func:`~napari_blind2grad.engine.spectrum.spectra` finds it. Empty for independent noise.
@@ -72,7 +73,7 @@ class NoiseCurve:
         """
         if self.known is not None:
             return self.known.gain, self.known.offset
-        x, y = (part.double().cpu() for part in (self.levels, self.variances))
+        x, y = (part.cpu().double() for part in (self.levels, self.variances))
         floor = _FLOOR * y.max()
         use = y > floor
         if int(use.sum()) < 3:

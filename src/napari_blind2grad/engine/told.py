@@ -149,8 +149,8 @@ class Told:
             planes=int(np.prod(self.stack.array.shape[:3])),
             scale=tuple(m.scale for m in self.stack.maps),
             noise=tuple(
-                channel_sigma(self.stack, c, white=not self.shared) / share**0.5
-                for c, share in enumerate(seen)
+                channel_sigma(self.stack, c, white=not self.shared, seen=part)
+                for c, part in enumerate(seen)
             ),
             parameters=sum(p.numel() for p in self.training.parameters),
             notes=tuple(self.notes),

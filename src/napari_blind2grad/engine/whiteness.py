@@ -153,9 +153,11 @@ def _unevenness(noisy: Tensor, valid: Tensor) -> float:
         level = curve.variance(_blocks(inside)[whole].mean((1, 2)))
         usual = level > _CLIPPED * curve.variances.max()
         share = energy[usual] / level[usual]
-        if 2 * len(share) < len(level):
+        if not len(level):
+            continue
+        if 2 * len(share) < len(level) or not (quiet := float(share.quantile(0.25))) > 0:
             return math.inf
-        found = max(found, float(share.median() / share.quantile(0.25)))
+        found = max(found, float(share.median()) / quiet)
     return found
 
 
@@ -183,7 +185,7 @@ def independent(noisy: Tensor, valid: Tensor) -> bool:
         return False
     if max(abs(f.quiet) for f in found) <= _HARDLY:
         return True
-    return not _everywhere(found) and _unevenness(noisy, valid) > _ALIKE
+    return not _everywhere(found) and _ALIKE < _unevenness(noisy, valid) < math.inf
 
 
 class _Along(NamedTuple):

@@ -45,6 +45,8 @@ class Reach:
         Neighbouring planes that the network sees on each side.
     multiple
         Regions begin and end at multiples of this.
+    known
+        Whether the noise counts as known, so that texture is given back.
     """
 
     network: int
@@ -53,22 +55,24 @@ class Reach:
     planes: int
     context: int
     multiple: int
+    known: bool
 
     @classmethod
-    def of(cls, network: UNet, config: Config, context: int, *, guided: bool) -> Reach:
-        """Return the distances for a network."""
+    def of(
+        cls, network: UNet, config: Config, context: int, *, guided: bool, known: bool = False
+    ) -> Reach:
+        """Return the distances for a network; the noise is `known` by the settings, too."""
         distance = config.tap_distance
         own = network.radius() * distance + max(FILL_RADIUS * distance, FILL_REACH)
-        refine = config.refine
+        refine, known = config.refine, known or config.knows_noise
         return cls(
             network=own,
             detail=own + DETAIL_REACH if guided else 0,
-            refine=max(FLAT.reach, EVEN.reach) + TEXTURE_REACH * config.knows_noise
-            if refine
-            else 0,
+            refine=max(FLAT.reach, EVEN.reach) + TEXTURE_REACH * known if refine else 0,
             planes=DEPTH - 1 if refine and context else 0,
             context=context,
             multiple=multiple(config),
+            known=known,
         )
 
     def grown(self, span: Span, by: int, length: int) -> Span:
@@ -170,7 +174,7 @@ def memory(
     seen = 2 * reach.context + 1
     held = wide * s * (5 * seen + 40) + once * s * (4 * seen + 24)
     kept = [min(n + 2 * reach.refine, whole) for n, whole in ((tile[1], y), (tile[2], x))]
-    filtered = planes * kept[0] * kept[1] * s * (70 if config.knows_noise else 28)
+    filtered = planes * kept[0] * kept[1] * s * (70 if reach.known else 28)
     return features + held + filtered + tile[0] * tile[1] * tile[2] * s * value_bytes
 
 

@@ -86,7 +86,7 @@ class _OnSample(Run):
 
     def _predict(self) -> Events:
         training = self.training
-        channels = self.groups[self.group]
+        channels, line = self.groups[self.group], training.noise.known
         self.facts.append(
             NetworkFacts(
                 number=self._number(),
@@ -98,6 +98,7 @@ class _OnSample(Run):
                 ),
                 shares=tuple(training.share(c) for c in channels),
                 own=self.network_share(),
+                known=(line.gain, line.offset, line.least) if line else None,
             )
         )
         if self.keep is not None and self.group == len(self.groups) - 1 and not self.stopped:

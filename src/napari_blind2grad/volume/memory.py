@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from ..engine.allocator import give_back
 from ..engine.replay import RECORDING
 from ..errors import OutOfMemory, translated
 from ..events import Array
@@ -63,6 +64,7 @@ def compact_heap() -> Iterator[None]:
         yield
         return
     mallopt(_MMAP_THRESHOLD, _MAPPED)
+    give_back()  # what the training kept: no tile of this size would use it
     try:
         yield
     finally:

@@ -72,6 +72,8 @@ class NetworkFacts:
     own
         Share of the network's image in the result:
         :func:`~napari_blind2grad.engine.refine.network_share`.
+    known
+        Gain, offset and least variance of a noise that counts as known; None for any other.
     """
 
     number: int
@@ -81,6 +83,7 @@ class NetworkFacts:
     shares: tuple[float, ...]
     spectra: tuple[tuple[int, Any], ...]
     own: float
+    known: tuple[float, float, float] | None = None
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> NetworkFacts:
@@ -89,8 +92,9 @@ class NetworkFacts:
             tuple(values[k]) for k in ("channels", "levels", "variances", "shares")
         )
         spectra = tuple((int(side), nested(waves)) for side, waves in values["spectra"])
-        own = float(values["own"])
-        return cls(int(values["number"]), channels, levels, variances, shares, spectra, own)
+        own, line = float(values["own"]), values.get("known")
+        known = (float(line[0]), float(line[1]), float(line[2])) if line else None
+        return cls(int(values["number"]), channels, levels, variances, shares, spectra, own, known)
 
 
 @dataclass(frozen=True)

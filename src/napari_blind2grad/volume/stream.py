@@ -265,7 +265,8 @@ def _plan(
         context = max(contexts)
         network = build(shape[3], 2 * context * shape[3], config, 0)
         guided = any(n is not None and n.guide is not None for n in run.networks.networks)
-        reach = Reach.of(network, config, context, guided=guided)
+        known = any(facts.known for facts in run.facts)
+        reach = Reach.of(network, config, context, guided=guided, known=known)
         size = output_dtype(source.dtype, config).itemsize
         room, most = budget(run.device), MOST
         if executor is not None:  # a tile of each at once, and enough for all

@@ -167,4 +167,4 @@ def _free(plan: Plan) -> dict[str, Any]:
 
 def _form(facts: NetworkFacts) -> tuple[Any, ...]:
     counts = (len(facts.levels), len(facts.variances), len(facts.shares))
-    return facts.number, facts.channels, counts
+    return facts.number, facts.channels, counts, facts.known is None

@@ -17,7 +17,7 @@ from ..engine.collaborate import DEPTH
 from ..engine.gradient import edge_strength
 from ..engine.masks import detail_strength
 from ..engine.network import UNet, build
-from ..engine.noise import NoiseCurve, told
+from ..engine.noise import Line, NoiseCurve, told
 from ..engine.normalize import IntensityMap
 from ..engine.output import in_image_units, output_dtype
 from ..engine.predict import Mean, Predictor
@@ -111,6 +111,7 @@ class _Network:
         self.noise = NoiseCurve(
             torch.tensor(facts.levels, dtype=torch.float32, device=device),
             torch.tensor(facts.variances, dtype=torch.float32, device=device),
+            known=Line(*facts.known) if facts.known else None,
             spectra={
                 side: torch.tensor(waves, dtype=torch.float32, device=device)
                 for side, waves in facts.spectra
@@ -123,7 +124,13 @@ class _Network:
         self.guide = None
         if found.guide is not None and wanted:
             self.guide = self._built(found.guide, samples, config, device)
-        self.reach = Reach.of(self.final, config, found.context, guided=self.guide is not None)
+        self.reach = Reach.of(
+            self.final,
+            config,
+            found.context,
+            guided=self.guide is not None,
+            known=facts.known is not None,
+        )
 
     def _built(self, weights: Weights, samples: int, config: Config, device: torch.device) -> UNet:
         network = build(samples, 2 * self.found.context * samples, config, 0)

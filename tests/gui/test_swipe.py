@@ -63,6 +63,21 @@ def test_colour_and_x_first(viewer, dock, finish, box):
     np.testing.assert_array_equal(viewer.layers["X swipe"].data, image[:, :15])
 
 
+def test_colour_in_three_dimensions_with_the_line_at_its_left_end(viewer, dock, finish, box):
+    """napari cannot add a hidden colour layer there."""
+    image = np.random.default_rng(0).integers(0, 255, (20, 30, 3)).astype(np.uint8)
+    viewer.add_image(image, name="X", rgb=True)
+    finish()
+    viewer.dims.ndisplay = 3
+    slider = dock.findChild(object, "swipe_position")
+    slider.setValue(0)
+    box.click()
+    top = viewer.layers["X swipe"]
+    assert not top.visible
+    slider.setValue(500)
+    assert top.visible
+
+
 def test_before_a_run_it_says_so(viewer, dock, stack, qtbot, box):
     viewer.add_image(stack, name="X")
     with qtbot.waitSignal(dock.failed, timeout=1000) as failed:

@@ -170,13 +170,14 @@ class Swipe(QWidget):
             name=f"{snapshot.name} swipe",
             rgb=source.rgb,
             metadata={METADATA: {"swipe": True}},
-            visible=self.slider.value() > 0,
             **look,
             **snapshot.placement(),
         )
         layers = self._viewer.layers
         selected, active = set(layers.selection), layers.selection.active
         layers.append(layer)  # above all others
+        # Not before: napari cannot add a colour layer that is hidden while it shows three dimensions.
+        layer.visible = self.slider.value() > 0
         layers.selection.active = active
         layers.selection.update(selected)
         layers.selection.intersection_update(selected)

@@ -22,9 +22,9 @@ def kept() -> Iterator[None]:
     """Keep what is freed inside the block, where the system's allocator can; give it back afterwards.
 
     glibc returns large blocks to the system as soon as they are free, and every training step asks for the
-    same ones again: page by page, zeroed. With `balanced` that was a fifth of a step. The setting belongs to
-    the whole process; several blocks may be open at once. Afterwards glibc keeps what it would have come to
-    by itself; it no longer adapts that. Other systems' allocators are left alone.
+    same ones again: page by page, zeroed. With `balanced` that was a tenth to a fifth of a step. The setting
+    belongs to the whole process; several blocks may be open at once. Afterwards glibc keeps what it would
+    have come to by itself; it no longer adapts that. Other systems' allocators are left alone.
     """
     global _users  # noqa: PLW0603 - the process has one allocator
     libc = _glibc()

@@ -11,7 +11,7 @@ import pytest
 #: Large blocks are freed first, after which glibc keeps blocks of their size in its heap.
 SCRIPT = """
 import ctypes
-from napari_blind2grad.volume.memory import compact_heap
+from napari_blind2grad.engine.allocator import compact_heap
 
 libc = ctypes.CDLL(None)
 libc.malloc.restype = ctypes.c_void_p

@@ -1,4 +1,4 @@
-"""Freed memory is kept while a run goes on, for its next step."""
+"""Freed memory: kept while a run goes on, for its next step, or given back at once."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-#: glibc's names: what `mallopt` is told, and the largest block that it lets grow in an arena.
+#: glibc's options: how much free memory it keeps, and the size from which a block is the system's own mapping
+#: and no part of the heap.
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
-_LARGEST = 32 * 2**20
+#: That size at most, which glibc comes to by itself as blocks are freed; and during a run by tiles.
+_LARGEST, _MAPPED = 32 * 2**20, 2 * 2**20
 _NEVER = -1
 
 _lock = threading.Lock()
@@ -47,10 +49,23 @@ def kept() -> Iterator[None]:
                 libc.malloc_trim(0)
 
 
-def give_back() -> None:
-    """Return to the system what is free, where its allocator can."""
-    if (libc := _glibc()) is not None:
-        libc.malloc_trim(0)
+@contextmanager
+def compact_heap() -> Iterator[None]:
+    """Have large blocks go back to the system as soon as they are freed, inside :func:`kept` too.
+
+    For a run by tiles: these differ in shape, and with glibc's own choice each leaves gaps in the heap that
+    the next does not fit in. What was kept until then goes back at once.
+    """
+    libc = _glibc()
+    if libc is None:
+        yield
+        return
+    libc.mallopt(_MMAP_THRESHOLD, _MAPPED)
+    libc.malloc_trim(0)
+    try:
+        yield
+    finally:
+        libc.mallopt(_MMAP_THRESHOLD, _LARGEST)
 
 
 def _glibc() -> ctypes.CDLL | None:

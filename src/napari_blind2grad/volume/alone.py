@@ -15,11 +15,12 @@ import numpy as np
 from .. import __version__
 from ..axes import Axes
 from ..engine import device as devices
+from ..engine.allocator import compact_heap
 from ..engine.warm import Warm
 from ..errors import InputError, translated
 from ..events import Array
 from ..io import LazyArray
-from .memory import compact_heap, release, sparing
+from .memory import release, sparing
 from .plan import Plan, Tile
 from .source import Source
 from .tile import Steps, Tiles

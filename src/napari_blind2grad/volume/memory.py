@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import ctypes
 import gc
-import sys
-from collections.abc import Generator, Iterator
-from contextlib import contextmanager
-from functools import cache
-from typing import Any
+from collections.abc import Generator
 
 import numpy as np
 import torch
 
-from ..engine.allocator import give_back
 from ..engine.replay import RECORDING
 from ..errors import OutOfMemory, translated
 from ..events import Array
@@ -26,12 +20,6 @@ _HOST = 2**30
 _SHARE_HOST, _SHARE_DEVICE = 0.4, 0.6
 #: Shorter sides are not halved.
 _LEAST = 64
-#: glibc's option for the size from which a block is the system's own mapping and no part of the heap, and the
-#: largest that it sets by itself as blocks are freed.
-_MMAP_THRESHOLD, _USUAL = -3, 32 * 2**20
-#: The size during a run by tiles. These differ in shape, and with glibc's own choice each leaves gaps in the
-#: heap that the next does not fit in.
-_MAPPED = 2 * 2**20
 
 
 def budget(device: torch.device) -> int:
@@ -42,33 +30,6 @@ def budget(device: torch.device) -> int:
     import psutil
 
     return min(_HOST, int(_SHARE_HOST * psutil.virtual_memory().available))
-
-
-@cache
-def _mallopt() -> Any:
-    """Return glibc's ``mallopt``; None with another C library."""
-    if sys.platform != "linux":
-        return None
-    library = ctypes.CDLL(None)
-    return library.mallopt if hasattr(library, "gnu_get_libc_version") else None
-
-
-@contextmanager
-def compact_heap() -> Iterator[None]:
-    """Have large blocks go back to the system as soon as they are freed, where the C library can do that.
-
-    Afterwards it keeps those that it kept before at most; it no longer adapts that size to what is freed.
-    """
-    mallopt = _mallopt()
-    if mallopt is None:
-        yield
-        return
-    mallopt(_MMAP_THRESHOLD, _MAPPED)
-    give_back()  # what the training kept: no tile of this size would use it
-    try:
-        yield
-    finally:
-        mallopt(_MMAP_THRESHOLD, _USUAL)
 
 
 def release(device: torch.device, *, cycles: bool = True) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 from .. import __version__
 from ..config import Config
 from ..engine import device as devices
+from ..engine.allocator import compact_heap
 from ..engine.apply import Intensity
 from ..engine.network import build
 from ..engine.output import output_dtype
@@ -22,7 +23,7 @@ from ..events import Floats, Progress, Started
 from .geometry import MOST, Reach, choose_tile
 from .here import make_here
 from .learn import Applying, Learning, Looked, look
-from .memory import budget, compact_heap, release
+from .memory import budget, release
 from .plan import Plan
 from .sinks import Sink
 from .source import Source

@@ -122,9 +122,7 @@ class MallocInfo(ctypes.Structure):
 def allocated():
     """Return the bytes of images, tensors and Qt's objects, without what the allocator keeps free."""
     libc = ctypes.CDLL(None)
-    if not hasattr(
-        libc, "mallinfo2"
-    ):  # before glibc 2.33, or another C library: the process, which is less exact
+    if not hasattr(libc, "mallinfo2"):  # another C library, or glibc before 2.33
         return psutil.Process().memory_info().rss
     libc.mallinfo2.restype = MallocInfo
     info = libc.mallinfo2()

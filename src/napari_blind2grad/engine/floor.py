@@ -15,7 +15,7 @@ from torch import Tensor
 from .even import root_of
 from .noise import Line, NoiseCurve, estimate
 from .stack import Stack
-from .whiteness import independent
+from .whiteness import independent, middle
 
 #: Side of the blocks, planes looked at, and the most blocks altogether.
 _SIDE, _PLANES, _MOST = 7, 6, 250_000
@@ -53,7 +53,7 @@ def without_texture(planes: Tensor, valid: Tensor, curve: NoiseCurve) -> NoiseCu
     number = min(_PLANES, len(planes))
     chosen = torch.linspace(0, len(planes) - 1, number).round().int().tolist()
     longest = math.isqrt(_MOST // (number * planes.shape[1])) + _SIDE - 1
-    rows, columns = (_middle(n, longest) for n in planes.shape[-2:])
+    rows, columns = (middle(n, longest) for n in planes.shape[-2:])
     planes, valid = planes[chosen, :, rows, columns], valid[chosen, :, rows, columns]
     count, energy = 0, torch.zeros(_SIDE**2, _SIDE**2, dtype=torch.float64)
     for plane, there in zip(planes, valid, strict=True):
@@ -120,8 +120,3 @@ def _blocks(image: Tensor, valid: Tensor, curve: NoiseCurve) -> Tensor:
     blocks = cut[usual] - mean[usual][:, None, None]
     blocks = blocks.flatten(1) / level[usual].sqrt()[:, None]
     return blocks[blocks.abs().amax(1) < _HOT]
-
-
-def _middle(length: int, longest: int) -> slice:
-    cut = min(length, longest)
-    return slice((length - cut) // 2, (length + cut) // 2)

@@ -58,7 +58,7 @@ def whiteness(planes: Planes) -> float:
     """
     number = min(_PLANES, len(planes))
     chosen = torch.linspace(0, len(planes) - 1, number).round().int().tolist()
-    inside = (chosen, slice(None), _middle(planes.height), _middle(planes.width))
+    inside = (chosen, slice(None), middle(planes.height), middle(planes.width))
     noisy, valid = planes.noisy[inside], planes.valid[inside]
     shared = max(_at_most(noisy, valid), _at_most(noisy.mT, valid.mT))
     return min(1.0, max(0.0, (_SHARED - shared) / (_SHARED - _WHITE)))
@@ -107,7 +107,7 @@ def _sharing(stack: Stack, channel: int) -> Sharing:
     array = stack.array[channel]  # (T, Z, S, Y, X)
     count = array.shape[0] * array.shape[1]
     chosen = np.linspace(0, count - 1, min(_PLANES, count)).round().astype(int)
-    rows, columns = (_middle(n) for n in array.shape[-2:])
+    rows, columns = (middle(n) for n in array.shape[-2:])
     some = array[..., rows, columns][np.unravel_index(chosen, array.shape[:2])]  # (P, S, Y, X)
     noisy = torch.from_numpy(stack.maps[channel].forward(some))
     valid = noisy.isfinite().all(1, keepdim=True)
@@ -261,8 +261,9 @@ def _quiet(cut: Tensor, energy: Tensor) -> float:
     return float((least[..., 1:] * least[..., :-1]).mean() / least.square().mean())
 
 
-def _middle(length: int) -> slice:
-    cut = min(length, _MIDDLE)
+def middle(length: int, longest: int = _MIDDLE) -> slice:
+    """Return the middle of so many rows or columns, no more than `longest`."""
+    cut = min(length, longest)
     return slice((length - cut) // 2, (length + cut) // 2)
 
 
